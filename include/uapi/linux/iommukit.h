@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * Userspace ABI of iommukit, the IO address space subsystem behind
+ * /dev/iommukit.
+ *
+ * Commands 0x80..0xa0 are binary compatible with /dev/iommu: same numbers,
+ * same structures, same errno. Commands 0xc0..0xdf are extensions.
+ */
+#ifndef _UAPI_LINUX_IOMMUKIT_H
+#define _UAPI_LINUX_IOMMUKIT_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define IOMMUKIT_TYPE (';')
+
+/**
+ * DOC: General ioctl format
+ *
+ * Every command takes a pointer to a structure whose first member is a __u32
+ * *size*. User space sets it to the sizeof() it was compiled with, and the
+ * kernel negotiates:
+ *
+ *  - *size* below the first version of the command fails with EINVAL;
+ *  - a *size* larger than the kernel's structure is accepted if all bytes the
+ *    kernel does not know are zero, otherwise E2BIG;
+ *  - bytes that an older user space did not pass are taken as zero.
+ *
+ * On success the kernel writes min(*size*, its own size) bytes back. On
+ * failure nothing is written unless the command says so.
+ *
+ * These errnos mean the same for every command:
+ *
+ *  - ENOTTY: the command number is not known
+ *  - E2BIG: the structure has unknown non-zero bytes at its end
+ *  - EOPNOTSUPP: a known member (flags, reserved, op) has an unsupported value
+ *  - EINVAL: everything about the request was understood, but it is wrong
+ *  - ENOENT: an id or an IOVA does not exist
+ *  - ENOMEM: out of memory, or RLIMIT_MEMLOCK would be exceeded
+ *  - EOVERFLOW: mathematics overflowed
+ *  - EFAULT: a user pointer could not be read or written
+ *  - EINTR: a fatal signal arrived while waiting
+ *
+ * Ranges of IOVA are inclusive of their last byte wherever a *last* is named.
+ * All objects live as long as the file descriptor of their context unless they
+ * are destroyed before. A 32-bit process on a 64-bit kernel gets ENOTTY.
+ */
+enum {
+	IOMMUKIT_CMD_BASE = 0x80,
+	IOMMUKIT_CMD_DESTROY = IOMMUKIT_CMD_BASE,
+	IOMMUKIT_CMD_IOAS_ALLOC = 0x81,
+	IOMMUKIT_CMD_IOAS_ALLOW_IOVAS = 0x82,
+	IOMMUKIT_CMD_IOAS_COPY = 0x83,
+	IOMMUKIT_CMD_IOAS_IOVA_RANGES = 0x84,
+	IOMMUKIT_CMD_IOAS_MAP = 0x85,
+	IOMMUKIT_CMD_IOAS_UNMAP = 0x86,
+	IOMMUKIT_CMD_OPTION = 0x87,
+	IOMMUKIT_CMD_IOAS_MAP_FILE = 0x8f,
+
+	IOMMUKIT_CMD_EXT_BASE = 0xc0,
+	IOMMUKIT_CMD_INFO = IOMMUKIT_CMD_EXT_BASE,
+};
+
+/**
+ * struct iommukit_destroy - ioctl(IOMMUKIT_DESTROY)
+ * @size: sizeof(struct iommukit_destroy)
+ * @id: Any object id
+ *
+ * Destroy an object of this context. Waits for other threads' commands on the
+ * object to end; then fails with EBUSY if the object is used by another object
+ * or by a kernel driver, with ENOENT if there is no such object.
+ */
+struct iommukit_destroy {
+	__u32 size;
+	__u32 id;
+};
+#define IOMMUKIT_DESTROY _IO(IOMMUKIT_TYPE, IOMMUKIT_CMD_DESTROY)
+
+/**
+ * struct iommukit_ioas_alloc - ioctl(IOMMUKIT_IOAS_ALLOC)
+ * @size: sizeof(struct iommukit_ioas_alloc)
+ * @flags: Must be 0
+ * @out_ioas_id: Output id of the new object
+ *
+ * Create an IO address space (IOAS): a map from IOVA to user memory, empty, all
+ * of the IOVA space usable, alignment 1.
+ */
+struct iommukit_ioas_alloc {
+	__u32 size;
+	__u32 flags;
+	__u32 out_ioas_id;
+};
+#define IOMMUKIT_IOAS_ALLOC _IO(IOMMUKIT_TYPE, IOMMUKIT_CMD_IOAS_ALLOC)
+
+/**
+ * struct iommukit_iova_range - A closed interval of IOVA
+ * @start: First IOVA
+ * @last: Last IOVA, inclusive
+ */
+struct iommukit_iova_range {
+	__aligned_u64 start;
+	__aligned_u64 last;
+};
+
+/**
+ * struct iommukit_ioas_iova_ranges - ioctl(IOMMUKIT_IOAS_IOVA_RANGES)
+ * @size: sizeof(struct iommukit_ioas_iova_ranges)
+ * @ioas_id: IOAS to read the ranges from
+ * @num_iovas: In: elements of @allowed_iovas. Out: number of ranges there are
+ * @__reserved: Must be 0
+ * @allowed_iovas: Pointer to an array of struct iommukit_iova_range
+ * @out_iova_alignment: Smallest alignment of IOVA, length and user address that
+ *                      a mapping must have
+ *
+ * Report the ranges of IOVA that may be mapped, ascending. They shrink when
+ * devices with reserved regions join and grow when they leave; the list given
+ * to IOMMUKIT_IOAS_ALLOW_IOVAS and the existing mappings play no role.
+ *
+ * If there are more ranges than @num_iovas the command fails with EMSGSIZE,
+ * still fills the elements there is room for, and sets @num_iovas and
+ * @out_iova_alignment.
+ */
+struct iommukit_ioas_iova_ranges {
+	__u32 size;
+	__u32 ioas_id;
+	__u32 num_iovas;
+	__u32 __reserved;
+	__aligned_u64 allowed_iovas;
+	__aligned_u64 out_iova_alignment;
+};
+#define IOMMUKIT_IOAS_IOVA_RANGES \
+	_IO(IOMMUKIT_TYPE, IOMMUKIT_CMD_IOAS_IOVA_RANGES)
+
+/**
+ * struct iommukit_ioas_allow_iovas - ioctl(IOMMUKIT_IOAS_ALLOW_IOVAS)
+ * @size: sizeof(struct iommukit_ioas_allow_iovas)
+ * @ioas_id: IOAS to restrict
+ * @num_iovas: Elements of @allowed_iovas; 0 removes the restriction
+ * @__reserved: Must be 0
+ * @allowed_iovas: Pointer to an array of struct iommukit_iova_range
+ *
+ * Replace the list of ranges that automatic placement chooses from, and that no
+ * device joining later may reserve. Ranges must not overlap each other and must
+ * be longer than one byte (EINVAL), nor may they touch reserved IOVA
+ * (EADDRINUSE). On failure the old list stays. Mappings at a fixed IOVA are not
+ * restricted.
+ */
+struct iommukit_ioas_allow_iovas {
+	__u32 size;
+	__u32 ioas_id;
+	__u32 num_iovas;
+	__u32 __reserved;
+	__aligned_u64 allowed_iovas;
+};
+#define IOMMUKIT_IOAS_ALLOW_IOVAS \
+	_IO(IOMMUKIT_TYPE, IOMMUKIT_CMD_IOAS_ALLOW_IOVAS)
+
+/**
+ * enum iommukit_ioas_map_flags - Flags for map and copy
+ * @IOMMUKIT_IOAS_MAP_FIXED_IOVA: Map at the given IOVA instead of choosing one
+ * @IOMMUKIT_IOAS_MAP_WRITEABLE: Devices and drivers may write
+ * @IOMMUKIT_IOAS_MAP_READABLE: Devices and drivers may read
+ */
+enum iommukit_ioas_map_flags {
+	IOMMUKIT_IOAS_MAP_FIXED_IOVA = 1 << 0,
+	IOMMUKIT_IOAS_MAP_WRITEABLE = 1 << 1,
+	IOMMUKIT_IOAS_MAP_READABLE = 1 << 2,
+};
+
+/**
+ * struct iommukit_ioas_map - ioctl(IOMMUKIT_IOAS_MAP)
+ * @size: sizeof(struct iommukit_ioas_map)
+ * @flags: Combination of enum iommukit_ioas_map_flags
+ * @ioas_id: IOAS to change
+ * @__reserved: Must be 0
+ * @user_va: Address in the caller's memory to map
+ * @length: Bytes to map
+ * @iova: In: where to map if FIXED_IOVA is set. Out: where it is mapped
+ *
+ * Let [@iova, @iova + @length) stand for the caller's memory at @user_va. The
+ * memory is not touched before somebody needs its pages. At least one of
+ * READABLE and WRITEABLE must be given (EINVAL). A fixed IOVA that intersects
+ * an existing mapping fails with EEXIST, one that intersects reserved IOVA or
+ * is misaligned with EINVAL. Without FIXED_IOVA the lowest suitable IOVA is
+ * taken, ENOSPC if there is none.
+ *
+ * If only writing back the result fails (EFAULT), the mapping stays.
+ */
+struct iommukit_ioas_map {
+	__u32 size;
+	__u32 flags;
+	__u32 ioas_id;
+	__u32 __reserved;
+	__aligned_u64 user_va;
+	__aligned_u64 length;
+	__aligned_u64 iova;
+};
+#define IOMMUKIT_IOAS_MAP _IO(IOMMUKIT_TYPE, IOMMUKIT_CMD_IOAS_MAP)
+
+/**
+ * struct iommukit_ioas_map_file - ioctl(IOMMUKIT_IOAS_MAP_FILE)
+ * @size: sizeof(struct iommukit_ioas_map_file)
+ * @flags: Combination of enum iommukit_ioas_map_flags
+ * @ioas_id: IOAS to change
+ * @fd: A memfd, or a file of tmpfs or hugetlbfs
+ * @start: Byte offset in the file
+ * @length: Bytes to map
+ * @iova: In: where to map if FIXED_IOVA is set. Out: where it is mapped
+ *
+ * As IOMMUKIT_IOAS_MAP, with a file in place of memory of the process; its
+ * pages stay reachable after the process is gone. The kind of the file and its
+ * size are looked at when pages are needed (EINVAL then). EBADF if @fd is not
+ * open; EPERM if WRITEABLE is given and the file is not open for writing or is
+ * sealed against it. While a writeable mapping exists the file cannot be sealed
+ * against writing.
+ */
+struct iommukit_ioas_map_file {
+	__u32 size;
+	__u32 flags;
+	__u32 ioas_id;
+	__s32 fd;
+	__aligned_u64 start;
+	__aligned_u64 length;
+	__aligned_u64 iova;
+};
+#define IOMMUKIT_IOAS_MAP_FILE _IO(IOMMUKIT_TYPE, IOMMUKIT_CMD_IOAS_MAP_FILE)
+
+/**
+ * struct iommukit_ioas_copy - ioctl(IOMMUKIT_IOAS_COPY)
+ * @size: sizeof(struct iommukit_ioas_copy)
+ * @flags: Combination of enum iommukit_ioas_map_flags
+ * @dst_ioas_id: IOAS to change
+ * @src_ioas_id: IOAS to copy from
+ * @length: Bytes to copy
+ * @dst_iova: In: where to map if FIXED_IOVA is set. Out: where it is mapped
+ * @src_iova: First byte to copy
+ *
+ * Map in @dst_ioas_id the memory that [@src_iova, @src_iova + @length) stands
+ * for. The range may be any part of one or several adjacent mappings, without a
+ * hole (ENOENT). Pages are shared: they are pinned and charged once. EPERM if
+ * WRITEABLE is asked for memory that was mapped without it.
+ */
+struct iommukit_ioas_copy {
+	__u32 size;
+	__u32 flags;
+	__u32 dst_ioas_id;
+	__u32 src_ioas_id;
+	__aligned_u64 length;
+	__aligned_u64 dst_iova;
+	__aligned_u64 src_iova;
+};
+#define IOMMUKIT_IOAS_COPY _IO(IOMMUKIT_TYPE, IOMMUKIT_CMD_IOAS_COPY)
+
+/**
+ * struct iommukit_ioas_unmap - ioctl(IOMMUKIT_IOAS_UNMAP)
+ * @size: sizeof(struct iommukit_ioas_unmap)
+ * @ioas_id: IOAS to change
+ * @iova: First IOVA to unmap
+ * @length: In: bytes to unmap. Out: bytes that were unmapped
+ *
+ * Remove the mappings inside [@iova, @iova + @length); there may be holes.
+ * ENOENT if there is none, or if one sticks out of the range: mappings are
+ * removed whole. @iova 0 with @length 2^64-1 removes all and never fails for
+ * lack of a mapping. Not atomic: what was removed before an error stays
+ * removed.
+ *
+ * Drivers that pinned pages of a mapping are asked to release them. If one does
+ * not do so in time the mapping stays and the command fails with EDEADLOCK.
+ * The mapping then refuses new pins, reads and writes until it is unmapped.
+ */
+struct iommukit_ioas_unmap {
+	__u32 size;
+	__u32 ioas_id;
+	__aligned_u64 iova;
+	__aligned_u64 length;
+};
+#define IOMMUKIT_IOAS_UNMAP _IO(IOMMUKIT_TYPE, IOMMUKIT_CMD_IOAS_UNMAP)
+
+/**
+ * enum iommukit_option_id - Values of @option_id of struct iommukit_option
+ * @IOMMUKIT_OPTION_RLIMIT_MODE: Where pinned pages are counted against
+ *    RLIMIT_MEMLOCK: 0 per user (the default), 1 per process. @object_id must
+ *    be 0. Setting needs CAP_SYS_RESOURCE and a context without objects.
+ * @IOMMUKIT_OPTION_HUGE_PAGES: 1 (the default) lets contiguous pages be mapped
+ *    together; 0 maps page by page. @object_id is an IOAS.
+ */
+enum iommukit_option_id {
+	IOMMUKIT_OPTION_RLIMIT_MODE = 0,
+	IOMMUKIT_OPTION_HUGE_PAGES = 1,
+};
+
+/**
+ * enum iommukit_option_ops - Values of @op of struct iommukit_option
+ * @IOMMUKIT_OPTION_OP_SET: Set the option to @val64
+ * @IOMMUKIT_OPTION_OP_GET: Read the option into @val64
+ */
+enum iommukit_option_ops {
+	IOMMUKIT_OPTION_OP_SET = 0,
+	IOMMUKIT_OPTION_OP_GET = 1,
+};
+
+/**
+ * struct iommukit_option - ioctl(IOMMUKIT_OPTION)
+ * @size: sizeof(struct iommukit_option)
+ * @option_id: One of enum iommukit_option_id
+ * @op: One of enum iommukit_option_ops
+ * @__reserved: Must be 0
+ * @object_id: The object the option belongs to
+ * @val64: Value to set, or the value read
+ *
+ * EPERM without CAP_SYS_RESOURCE and EBUSY if the context has objects, when
+ * setting RLIMIT_MODE. EADDRINUSE if switching HUGE_PAGES off would raise the
+ * alignment above that of an existing mapping. Only @val64 is written back.
+ */
+struct iommukit_option {
+	__u32 size;
+	__u32 option_id;
+	__u16 op;
+	__u16 __reserved;
+	__u32 object_id;
+	__aligned_u64 val64;
+};
+#define IOMMUKIT_OPTION _IO(IOMMUKIT_TYPE, IOMMUKIT_CMD_OPTION)
+
+/**
+ * enum iommukit_features - Bits of @out_features of struct iommukit_info
+ * @IOMMUKIT_FEATURE_MAP_FILE: IOMMUKIT_IOAS_MAP_FILE is there
+ * @IOMMUKIT_FEATURE_TEST: the test module is loaded
+ */
+enum iommukit_features {
+	IOMMUKIT_FEATURE_MAP_FILE = 1 << 0,
+	IOMMUKIT_FEATURE_TEST = 1 << 1,
+};
+
+/**
+ * struct iommukit_info - ioctl(IOMMUKIT_INFO)
+ * @size: sizeof(struct iommukit_info)
+ * @flags: Must be 0
+ * @out_version_major: Version of the module: major
+ * @out_version_minor: Version of the module: minor
+ * @out_version_patch: Version of the module: patch level
+ * @__reserved: Must be 0
+ * @out_features: Bits of enum iommukit_features
+ * @out_page_sizes: One bit for each size a page of memory can have: the
+ *                  smallest one is the size that pinning works in
+ *
+ * An extension; it needs no object. Tool and module compare versions by it.
+ */
+struct iommukit_info {
+	__u32 size;
+	__u32 flags;
+	__u16 out_version_major;
+	__u16 out_version_minor;
+	__u16 out_version_patch;
+	__u16 __reserved;
+	__aligned_u64 out_features;
+	__aligned_u64 out_page_sizes;
+};
+#define IOMMUKIT_INFO _IO(IOMMUKIT_TYPE, IOMMUKIT_CMD_INFO)
+
+#endif /* _UAPI_LINUX_IOMMUKIT_H */
