@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * In-kernel interface of iommukit: drivers reach user memory through the IOVAs
+ * of an IO address space (IOAS) that user space set up on /dev/iommukit.
+ *
+ * A module that uses it needs
+ *
+ *	IOMMUKIT_IMPORT_NS;
+ *
+ * once, next to its MODULE_LICENSE().
+ */
+#ifndef __LINUX_IOMMUKIT_H
+#define __LINUX_IOMMUKIT_H
+
+#include <linux/bits.h>
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/module.h>
+#include <linux/types.h>
+
+struct file;
+struct page;
+struct iommukit_access;
+struct iommukit_ctx;
+
+/*
+ * What MODULE_IMPORT_NS() comes to on every kernel: its own argument is a bare
+ * token before 6.13 and a string since.
+ */
+#define IOMMUKIT_IMPORT_NS MODULE_INFO(import_ns, "IOMMUKIT")
+
+/**
+ * DOC: Unmapping, and the lock of the driver
+ *
+ * An access is a driver's handle on one IOAS. Pages that the driver pinned
+ * through it are its own until user space wants to unmap the IOVA: then the
+ * core calls &iommukit_access_ops.unmap and the driver gives them back.
+ *
+ * **Who calls.** The thread of the unmap command calls it for each mapping in
+ * which this access holds pins, with the first IOVA and the length of the whole
+ * mapping. iommukit_access_detach(), iommukit_access_replace() and
+ * iommukit_access_destroy() call it themselves, from their own thread, with
+ * iova 0 and length ULONG_MAX: everything. It is not called for mappings in
+ * which the access has no pins, nor when the process that owns the memory ends.
+ *
+ * **What it must do.** Before it returns, every use of the pages of every pin
+ * that intersects the range has ended, and iommukit_access_unpin_pages() was
+ * called for each, with exactly the iova and length it was pinned with. It may
+ * sleep; the core holds no lock. It may be called from several threads at once,
+ * and again for a range that was announced before.
+ *
+ * **What it must not do.** Attach, replace, detach or destroy the access, or
+ * wait for somebody who does; wait for user space; pin in the range.
+ *
+ * **The lock.** Let L be the lock that unmap takes to find the pins. Pin and
+ * write the pin down in one critical section of L: the moment
+ * iommukit_access_pin_pages() returns, an unmap may start, and if it does not
+ * find the pin it fails with EDEADLOCK after a while. L may be held over
+ * pin_pages, unpin_pages and rw. It must not be held over attach, replace,
+ * detach, destroy and create_attached, for they call or wait for unmap. L must
+ * be a sleeping lock and must not be taken under any mmap_lock.
+ *
+ * **Destroy while another thread unmaps.** An access that is being detached,
+ * replaced or destroyed is not notified by unmapping threads any more: the
+ * thread that changes it calls unmap for everything, and the unmapping threads
+ * wait for that. When iommukit_access_destroy() has returned, unmap is not
+ * running and will not run again.
+ *
+ * **Closing.** An access keeps the context's file open. User space closing its
+ * descriptor is not announced; a driver ties the life of the access to a file
+ * of its own.
+ */
+
+/**
+ * struct iommukit_access_ops - What the core needs to know of a driver
+ * @needs_pin_pages: the driver will call iommukit_access_pin_pages(); all
+ *	mappings of the IOAS are then aligned to pages. Needs @unmap.
+ * @unmap: release what intersects [iova, iova + length - 1]; see "Unmapping,
+ *	and the lock of the driver". @data is what was given to create. May be
+ *	NULL if the driver never pins.
+ *
+ * Must stay valid until iommukit_access_destroy() has returned; may be const
+ * and shared by many accesses.
+ */
+struct iommukit_access_ops {
+	u8 needs_pin_pages : 1;
+	void (*unmap)(void *data, unsigned long iova, unsigned long length);
+};
+
+/*
+ * Flags of iommukit_access_rw() and iommukit_access_pin_pages(). READ is the
+ * absence of WRITE.
+ */
+enum {
+	/* read user memory */
+	IOMMUKIT_ACCESS_RW_READ = 0,
+	/* write user memory */
+	IOMMUKIT_ACCESS_RW_WRITE = BIT(0),
+	/* rw only: the caller is a kernel thread without an mm */
+	IOMMUKIT_ACCESS_RW_KTHREAD = BIT(1),
+	/* rw only, and only while the test module is loaded */
+	__IOMMUKIT_ACCESS_RW_SLOW_PATH = BIT(2),
+};
+
+#if IS_ENABLED(CONFIG_MMU)
+
+struct iommukit_ctx *iommukit_ctx_from_file(struct file *file);
+struct iommukit_ctx *iommukit_ctx_from_fd(int fd);
+void iommukit_ctx_get(struct iommukit_ctx *ictx);
+void iommukit_ctx_put(struct iommukit_ctx *ictx);
+
+struct iommukit_access *
+iommukit_access_create(struct iommukit_ctx *ictx,
+		       const struct iommukit_access_ops *ops, void *data,
+		       u32 *id);
+struct iommukit_access *
+iommukit_access_create_attached(struct iommukit_ctx *ictx, u32 ioas_id,
+				const struct iommukit_access_ops *ops,
+				void *data, u32 *id);
+void iommukit_access_destroy(struct iommukit_access *access);
+int iommukit_access_attach(struct iommukit_access *access, u32 ioas_id);
+int iommukit_access_replace(struct iommukit_access *access, u32 ioas_id);
+void iommukit_access_detach(struct iommukit_access *access);
+
+int iommukit_access_pin_pages(struct iommukit_access *access,
+			      unsigned long iova, unsigned long length,
+			      struct page **out_pages, unsigned int flags);
+void iommukit_access_unpin_pages(struct iommukit_access *access,
+				 unsigned long iova, unsigned long length);
+int iommukit_access_rw(struct iommukit_access *access, unsigned long iova,
+		       void *data, size_t length, unsigned int flags);
+
+#else /* the core cannot be built: every call says so */
+
+static inline struct iommukit_ctx *iommukit_ctx_from_file(struct file *file)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+
+static inline struct iommukit_ctx *iommukit_ctx_from_fd(int fd)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+
+static inline void iommukit_ctx_get(struct iommukit_ctx *ictx)
+{
+}
+
+static inline void iommukit_ctx_put(struct iommukit_ctx *ictx)
+{
+}
+
+static inline struct iommukit_access *
+iommukit_access_create(struct iommukit_ctx *ictx,
+		       const struct iommukit_access_ops *ops, void *data,
+		       u32 *id)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+
+static inline struct iommukit_access *
+iommukit_access_create_attached(struct iommukit_ctx *ictx, u32 ioas_id,
+				const struct iommukit_access_ops *ops,
+				void *data, u32 *id)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+
+static inline void iommukit_access_destroy(struct iommukit_access *access)
+{
+}
+
+static inline int iommukit_access_attach(struct iommukit_access *access,
+					 u32 ioas_id)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int iommukit_access_replace(struct iommukit_access *access,
+					  u32 ioas_id)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void iommukit_access_detach(struct iommukit_access *access)
+{
+}
+
+static inline int iommukit_access_pin_pages(struct iommukit_access *access,
+					    unsigned long iova,
+					    unsigned long length,
+					    struct page **out_pages,
+					    unsigned int flags)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void iommukit_access_unpin_pages(struct iommukit_access *access,
+					       unsigned long iova,
+					       unsigned long length)
+{
+}
+
+static inline int iommukit_access_rw(struct iommukit_access *access,
+				     unsigned long iova, void *data,
+				     size_t length, unsigned int flags)
+{
+	return -EOPNOTSUPP;
+}
+
+#endif /* CONFIG_MMU */
+
+#endif /* __LINUX_IOMMUKIT_H */

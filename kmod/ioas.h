@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The IOAS object: an IOVA space with an id, and the commands on it. */
+#ifndef IOMMUKIT_IOAS_H
+#define IOMMUKIT_IOAS_H
+
+#include "iova_space.h"
+#include "object.h"
+
+struct iommukit_ucmd;
+
+/**
+ * struct ioas - IO address space
+ * @obj: the object
+ * @space: the map
+ */
+struct ioas {
+	struct iommukit_object obj;
+	struct iova_space space;
+};
+
+struct ioas *ioas_get(struct iommukit_ctx *ctx, u32 id);
+void ioas_put(struct iommukit_ctx *ctx, struct ioas *ioas);
+
+int ioas_cmd_alloc(struct iommukit_ucmd *ucmd);
+int ioas_cmd_allow_iovas(struct iommukit_ucmd *ucmd);
+int ioas_cmd_copy(struct iommukit_ucmd *ucmd);
+int ioas_cmd_iova_ranges(struct iommukit_ucmd *ucmd);
+int ioas_cmd_map(struct iommukit_ucmd *ucmd);
+int ioas_cmd_map_file(struct iommukit_ucmd *ucmd);
+int ioas_cmd_unmap(struct iommukit_ucmd *ucmd);
+int ioas_option_huge_pages(struct iommukit_ucmd *ucmd);
+
+#endif /* IOMMUKIT_IOAS_H */

@@ -1,0 +1,545 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Areas, allowed and reserved ranges, and the alignment they all keep.
+ *
+ * Invariants: areas overlap neither each other nor reserved ranges; allowed
+ * ranges overlap neither each other nor reserved ones; every area's IOVA,
+ * length and offset are multiples of the alignment.
+ */
+#include "iova_space.h"
+
+#include <linux/interval_tree.h>
+#include <linux/iommukit.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <uapi/linux/iommukit.h>
+
+#include "pages.h"
+
+static struct kmem_cache *area_cache;
+
+/* ---- plain ranges ---- */
+
+/**
+ * iova_ranges_add - add [first, last] to a set of ranges
+ * @root: the set
+ * @first: first IOVA
+ * @last: last IOVA
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int iova_ranges_add(struct rb_root_cached *root, unsigned long first,
+		    unsigned long last)
+{
+	struct interval_tree_node *node = kmalloc(sizeof(*node),
+						  GFP_KERNEL_ACCOUNT);
+
+	if (!node)
+		return -ENOMEM;
+	node->start = first;
+	node->last = last;
+	interval_tree_insert(node, root);
+	return 0;
+}
+
+/**
+ * iova_ranges_intersect - whether a range of the set has a byte of [first, last]
+ * @root: the set
+ * @first: first IOVA
+ * @last: last IOVA
+ */
+bool iova_ranges_intersect(struct rb_root_cached *root, unsigned long first,
+			   unsigned long last)
+{
+	return interval_tree_iter_first(root, first, last);
+}
+
+/**
+ * iova_ranges_free - empty a set of ranges
+ * @root: the set
+ */
+void iova_ranges_free(struct rb_root_cached *root)
+{
+	struct interval_tree_node *node, *next;
+
+	rbtree_postorder_for_each_entry_safe(node, next, &root->rb_root, rb)
+		kfree(node);
+	*root = RB_ROOT_CACHED;
+}
+
+/* ---- areas ---- */
+
+/**
+ * iova_area_alloc - create an area that has no IOVA yet
+ * @pages: what it stands for; the caller's reference goes to the area
+ * @offset: first byte of @pages
+ * @length: bytes
+ * @prot: IOVA_READ, IOVA_WRITE
+ *
+ * Context: may sleep.
+ * Return: the area, to be linked by its next member, or NULL.
+ */
+struct iova_area *iova_area_alloc(struct pages *pages, unsigned long offset,
+				  unsigned long length, u8 prot)
+{
+	struct iova_area *area = kmem_cache_zalloc(area_cache, GFP_KERNEL);
+
+	if (!area)
+		return NULL;
+	area->last = length - 1;
+	area->pages = pages;
+	area->offset = offset;
+	area->prot = prot;
+	return area;
+}
+
+static void area_free(struct iova_area *area)
+{
+	/*
+	 * A driver that left without unpinning may still use the pages: they
+	 * are lost rather than freed under it. It was named when it left.
+	 */
+	if (!atomic_read(&area->pins))
+		pages_put(area->pages);
+	kmem_cache_free(area_cache, area);
+}
+
+/**
+ * iova_areas_free - free areas that are in no space
+ * @areas: the first, linked by next
+ */
+void iova_areas_free(struct iova_area *areas)
+{
+	while (areas) {
+		struct iova_area *area = areas;
+
+		areas = area->next;
+		area_free(area);
+	}
+}
+
+/**
+ * iova_space_find - the lowest area that intersects [first, last]
+ * @space: the space; its lock is held
+ * @first: first IOVA
+ * @last: last IOVA
+ */
+struct iova_area *iova_space_find(struct iova_space *space, unsigned long first,
+				  unsigned long last)
+{
+	MA_STATE(mas, &space->areas, first, first);
+
+	lockdep_assert_held(&space->lock);
+	return mas_find(&mas, last);
+}
+
+/**
+ * iova_space_erase - take an area out of its space
+ * @space: the space; its lock is held for writing
+ * @area: the area; freed
+ *
+ * Splitting a node of the tree may need memory, and this must not fail.
+ */
+void iova_space_erase(struct iova_space *space, struct iova_area *area)
+{
+	MA_STATE(mas, &space->areas, area->iova, area->last);
+
+	lockdep_assert_held_write(&space->lock);
+	mas_store_gfp(&mas, NULL, GFP_KERNEL | __GFP_NOFAIL);
+	area_free(area);
+}
+
+static bool area_is_aligned(const struct iova_area *area, unsigned long align)
+{
+	return IS_ALIGNED(area->iova | (area->last + 1) | area->offset, align);
+}
+
+static int check_fixed(struct iova_space *space, unsigned long iova,
+		       unsigned long length)
+{
+	unsigned long last;
+
+	if (!IS_ALIGNED(iova, space->alignment))
+		return -EINVAL;
+	if (check_add_overflow(iova, length - 1, &last))
+		return -EOVERFLOW;
+	if (iova_ranges_intersect(&space->reserved, iova, last))
+		return -EINVAL;
+	if (iova_space_find(space, iova, last))
+		return -EEXIST;
+	return 0;
+}
+
+/* Checks that concern each piece; @areas know their lengths by now. */
+static int check_pieces(struct iova_space *space, struct iova_area *areas)
+{
+	struct iova_area *area;
+
+	for (area = areas; area; area = area->next) {
+		if ((area->prot & IOVA_WRITE) && !area->pages->writable)
+			return -EPERM;
+		if (!area_is_aligned(area, space->alignment))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int insert_locked(struct iova_space *space, struct iova_area *areas)
+{
+	struct iova_area *area;
+	int rc;
+
+	for (area = areas; area; area = area->next) {
+		MA_STATE(mas, &space->areas, area->iova, area->last);
+
+		rc = mas_store_gfp(&mas, area, GFP_KERNEL_ACCOUNT);
+		if (rc)
+			goto err_erase;
+	}
+	return 0;
+
+err_erase:
+	while (areas != area) {
+		MA_STATE(mas, &space->areas, areas->iova, areas->last);
+
+		mas_store_gfp(&mas, NULL, GFP_KERNEL | __GFP_NOFAIL);
+		areas = areas->next;
+	}
+	return rc;
+}
+
+/**
+ * iova_space_insert - give new areas their place, one behind the other
+ * @space: the space
+ * @areas: the first, linked by next; the space's on success only
+ * @length: sum of their lengths
+ * @hint: user address or file offset of the first, for placement
+ * @fixed: insert at *@iova
+ * @iova: where they begin
+ *
+ * Context: may sleep; killable.
+ * Return: 0; -EINVAL for misalignment or reserved IOVA; -EOVERFLOW; -EEXIST if
+ * an area is in the way; -ENOSPC; -EPERM if a piece shall be writable but its
+ * pages are not; -ENOMEM; -EINTR.
+ */
+int iova_space_insert(struct iova_space *space, struct iova_area *areas,
+		      unsigned long length, unsigned long hint, bool fixed,
+		      unsigned long *iova)
+{
+	unsigned long first = *iova;
+	struct iova_area *area;
+	int rc;
+
+	if (down_write_killable(&space->lock))
+		return -EINTR;
+	rc = -EINVAL;
+	if (!IS_ALIGNED(length, space->alignment))
+		goto out_unlock;
+	if (fixed)
+		rc = check_fixed(space, first, length);
+	else
+		rc = iova_place(space, length, hint, &first);
+	if (rc)
+		goto out_unlock;
+
+	*iova = first;
+	for (area = areas; area; area = area->next) {
+		unsigned long bytes = area->last - area->iova + 1;
+
+		area->iova = first;
+		area->last = first + bytes - 1;
+		first += bytes;
+	}
+	rc = check_pieces(space, areas) ?: insert_locked(space, areas);
+out_unlock:
+	up_write(&space->lock);
+	return rc;
+}
+
+/**
+ * iova_space_collect - make copies of the areas that cover a range
+ * @space: the space
+ * @iova: first IOVA
+ * @length: bytes; the range does not wrap
+ * @prot: permission of the copies
+ * @out: gets the copies, linked by next, without IOVA
+ *
+ * Context: may sleep; killable.
+ * Return: 0; -ENOENT if the range has a hole; -ENOMEM; -EINTR.
+ */
+int iova_space_collect(struct iova_space *space, unsigned long iova,
+		       unsigned long length, u8 prot, struct iova_area **out)
+{
+	unsigned long last = iova + length - 1;
+	struct iova_area *copies = NULL, **tail = &copies;
+	struct iova_area *area;
+	int rc = -ENOENT;
+
+	if (down_read_killable(&space->lock))
+		return -EINTR;
+	for (;;) {
+		unsigned long end;
+
+		area = iova_space_find(space, iova, iova);
+		if (!area)
+			break;
+		end = min(last, area->last);
+		*tail = iova_area_alloc(area->pages,
+					area->offset + (iova - area->iova),
+					end - iova + 1, prot);
+		if (!*tail) {
+			rc = -ENOMEM;
+			break;
+		}
+		refcount_inc(&area->pages->refs);
+		tail = &(*tail)->next;
+		if (end == last) {
+			rc = 0;
+			break;
+		}
+		iova = end + 1;
+	}
+	up_read(&space->lock);
+
+	if (rc)
+		iova_areas_free(copies);
+	else
+		*out = copies;
+	return rc;
+}
+
+/* ---- alignment ---- */
+
+/* May grow only if every area agrees. */
+static int update_alignment(struct iova_space *space)
+{
+	MA_STATE(mas, &space->areas, 0, 0);
+	struct iova_area *area;
+	unsigned long align = 1;
+
+	lockdep_assert_held_write(&space->lock);
+	if (space->no_huge || space->page_members)
+		align = PAGE_SIZE;
+	if (align > space->alignment) {
+		mas_for_each(&mas, area, ULONG_MAX) {
+			if (!area_is_aligned(area, align))
+				return -EADDRINUSE;
+		}
+	}
+	space->alignment = align;
+	return 0;
+}
+
+/**
+ * iova_align_page_members - count members that pin whole pages
+ * @space: the space; its lock is held for writing
+ * @change: 1 or -1
+ *
+ * Return: 0; -EADDRINUSE if areas are not aligned to pages, only for 1.
+ */
+int iova_align_page_members(struct iova_space *space, int change)
+{
+	int rc;
+
+	space->page_members += change;
+	rc = update_alignment(space);
+	if (rc)
+		space->page_members -= change;
+	return rc;
+}
+
+/**
+ * iova_space_set_no_huge - map page by page, or not
+ * @space: the space
+ * @no_huge: the choice
+ *
+ * Context: may sleep; killable.
+ * Return: 0; -EADDRINUSE if areas are not aligned to pages; -EINTR.
+ */
+int iova_space_set_no_huge(struct iova_space *space, bool no_huge)
+{
+	bool old;
+	int rc;
+
+	if (down_write_killable(&space->lock))
+		return -EINTR;
+	old = space->no_huge;
+	space->no_huge = no_huge;
+	rc = update_alignment(space);
+	if (rc)
+		space->no_huge = old;
+	up_write(&space->lock);
+	return rc;
+}
+
+/* ---- allowed and reserved ---- */
+
+/**
+ * iova_space_allow - replace the allowed ranges
+ * @space: the space
+ * @allowed: the new ones; gets the old ones on success
+ *
+ * Context: may sleep; killable.
+ * Return: 0; -EADDRINUSE if one is reserved in part; -EINTR.
+ */
+int iova_space_allow(struct iova_space *space, struct rb_root_cached *allowed)
+{
+	struct interval_tree_node *node;
+	int rc = 0;
+
+	if (down_write_killable(&space->lock))
+		return -EINTR;
+	/* The reserved ranges are few, the allowed ones as many as a user likes. */
+	for (node = interval_tree_iter_first(&space->reserved, 0, ULONG_MAX);
+	     node; node = interval_tree_iter_next(node, 0, ULONG_MAX)) {
+		if (iova_ranges_intersect(allowed, node->start, node->last)) {
+			rc = -EADDRINUSE;
+			break;
+		}
+	}
+	if (!rc)
+		swap(space->allowed, *allowed);
+	up_write(&space->lock);
+	return rc;
+}
+
+/**
+ * iova_space_reserve - keep everybody from mapping [first, last]
+ * @space: the space
+ * @first: first IOVA
+ * @last: last IOVA
+ *
+ * Lasts as long as the space.
+ *
+ * Context: may sleep; killable.
+ * Return: 0; -EADDRINUSE if something is mapped or allowed there; -ENOMEM;
+ * -EINTR.
+ */
+int iova_space_reserve(struct iova_space *space, unsigned long first,
+		       unsigned long last)
+{
+	int rc;
+
+	if (down_write_killable(&space->lock))
+		return -EINTR;
+	if (iova_space_find(space, first, last) ||
+	    iova_ranges_intersect(&space->allowed, first, last))
+		rc = -EADDRINUSE;
+	else
+		rc = iova_ranges_add(&space->reserved, first, last);
+	up_write(&space->lock);
+	return rc;
+}
+
+/* Go through the holes between reserved ranges; fill up to @max of @ranges. */
+static u32 usable_walk(struct iova_space *space,
+		       struct iommukit_iova_range *ranges, u32 max)
+{
+	struct interval_tree_node *node;
+	unsigned long hole = 0;
+	u32 count = 0;
+
+	for (node = interval_tree_iter_first(&space->reserved, 0, ULONG_MAX);
+	     node; node = interval_tree_iter_next(node, 0, ULONG_MAX)) {
+		if (node->start > hole) {
+			if (count < max)
+				ranges[count] = (struct iommukit_iova_range){
+					.start = hole,
+					.last = node->start - 1,
+				};
+			count++;
+		}
+		if (node->last == ULONG_MAX)
+			return count;
+		hole = max(hole, node->last + 1);
+	}
+	if (count < max)
+		ranges[count] = (struct iommukit_iova_range){
+			.start = hole,
+			.last = ULONG_MAX,
+		};
+	return count + 1;
+}
+
+/**
+ * iova_space_usable - the ranges that are not reserved
+ * @space: the space; its lock is held
+ * @ranges: gets an array for kvfree() of the lowest of them, or NULL
+ * @max: how many the array shall have at most
+ * @count: gets the number of ranges there are
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int iova_space_usable(struct iova_space *space,
+		      struct iommukit_iova_range **ranges, u32 max, u32 *count)
+{
+	lockdep_assert_held(&space->lock);
+	*ranges = NULL;
+	*count = usable_walk(space, NULL, 0);
+	max = min(max, *count);
+	if (!max)
+		return 0;
+	*ranges = kvmalloc_array(max, sizeof(**ranges), GFP_KERNEL_ACCOUNT);
+	if (!*ranges)
+		return -ENOMEM;
+	usable_walk(space, *ranges, max);
+	return 0;
+}
+
+/* ---- life ---- */
+
+/**
+ * iova_space_init - make an empty space
+ * @space: the space
+ */
+void iova_space_init(struct iova_space *space)
+{
+	init_rwsem(&space->lock);
+	mt_init_flags(&space->areas, MT_FLAGS_ALLOC_RANGE | MT_FLAGS_LOCK_EXTERN);
+	mt_set_external_lock(&space->areas, &space->lock);
+	space->allowed = RB_ROOT_CACHED;
+	space->reserved = RB_ROOT_CACHED;
+	space->alignment = 1;
+	xa_init_flags(&space->members, XA_FLAGS_ALLOC);
+	init_waitqueue_head(&space->wait);
+}
+
+/**
+ * iova_space_destroy - free all that is in a space
+ * @space: the space; it has no members any more
+ *
+ * Context: may sleep. Cannot fail and allocates nothing.
+ */
+void iova_space_destroy(struct iova_space *space)
+{
+	MA_STATE(mas, &space->areas, 0, 0);
+	struct iova_area *area;
+
+	WARN_ON(!xa_empty(&space->members));
+	/* Nobody else is here; the tree wants to see its lock. */
+	down_write(&space->lock);
+	mas_for_each(&mas, area, ULONG_MAX) {
+		area_free(area);
+		cond_resched();
+	}
+	__mt_destroy(&space->areas);
+	up_write(&space->lock);
+	iova_ranges_free(&space->allowed);
+	iova_ranges_free(&space->reserved);
+	xa_destroy(&space->members);
+}
+
+int iova_cache_create(void)
+{
+	area_cache = kmem_cache_create("iommukit_area",
+				       sizeof(struct iova_area), 0,
+				       SLAB_ACCOUNT, NULL);
+	return area_cache ? 0 : -ENOMEM;
+}
+
+void iova_cache_destroy(void)
+{
+	kmem_cache_destroy(area_cache);
+}

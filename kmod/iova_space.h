@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * IOVA space: which IOVA stand for which bytes of which pages object, which may
+ * be used, and who must be asked before they go.
+ */
+#ifndef IOMMUKIT_IOVA_SPACE_H
+#define IOMMUKIT_IOVA_SPACE_H
+
+#include <linux/maple_tree.h>
+#include <linux/rbtree.h>
+#include <linux/rwsem.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+#include <linux/xarray.h>
+
+struct pages;
+struct iommukit_iova_range;
+
+/* Permissions of an area */
+enum {
+	IOVA_READ = 1 << 0,
+	IOVA_WRITE = 1 << 1,
+};
+
+/**
+ * struct iova_area - A stretch of IOVA made by one map or copy command
+ * @iova: first IOVA
+ * @last: last IOVA
+ * @pages: what it stands for; holds a reference
+ * @offset: byte of @pages that @iova stands for
+ * @next: links areas that are not in a space yet
+ * @pins: pins of drivers; raised under the space's lock, dropped anywhere. The
+ *	area cannot go while it is not 0.
+ * @prot: IOVA_READ, IOVA_WRITE
+ * @no_access: an unmap is under way: refuse new pins and copies
+ */
+struct iova_area {
+	unsigned long iova;
+	unsigned long last;
+	struct pages *pages;
+	unsigned long offset;
+	struct iova_area *next;
+	atomic_t pins;
+	u8 prot;
+	bool no_access;
+};
+
+/**
+ * struct iova_space - The map
+ * @lock: protects all but @members and @pin_drops
+ * @areas: struct iova_area by IOVA; also finds gaps
+ * @allowed: where automatic placement may go, if not empty; no overlaps
+ * @reserved: where nothing may be mapped; may overlap each other
+ * @alignment: of IOVA, length and offset in the page of every area
+ * @no_huge: map page by page
+ * @page_members: members that need alignment to pages
+ * @members: who pins pages of this space; its spinlock protects them
+ * @pin_drops: counts events that an unmap may be waiting for
+ * @wait: woken at each of them
+ */
+struct iova_space {
+	struct rw_semaphore lock;
+	struct maple_tree areas;
+	struct rb_root_cached allowed;
+	struct rb_root_cached reserved;
+	unsigned long alignment;
+	bool no_huge;
+	unsigned int page_members;
+	struct xarray members;
+	atomic_t pin_drops;
+	wait_queue_head_t wait;
+};
+
+/**
+ * struct iova_member_ops - How to ask a member to unpin
+ * @holds: whether it has pins in [first, last]. Called under the members' lock.
+ * @unmap: ask it to unpin; returns when it answered. No lock is held.
+ */
+struct iova_member_ops {
+	bool (*holds)(void *owner, unsigned long first, unsigned long last);
+	void (*unmap)(void *owner, unsigned long iova, unsigned long length);
+};
+
+/**
+ * struct iova_member - Somebody who pins pages of a space
+ * @ops: its answers
+ * @owner: argument for them
+ * @needs_page_alignment: it pins whole pages
+ * @slot: where it is in the space's members
+ * @notifying: running calls of iova_member_ops.unmap
+ * @leaving: it unpins everything by itself; do not call it any more
+ */
+struct iova_member {
+	const struct iova_member_ops *ops;
+	void *owner;
+	bool needs_page_alignment;
+	u32 slot;
+	unsigned int notifying;
+	bool leaving;
+};
+
+void iova_space_init(struct iova_space *space);
+void iova_space_destroy(struct iova_space *space);
+
+struct iova_area *iova_area_alloc(struct pages *pages, unsigned long offset,
+				  unsigned long length, u8 prot);
+void iova_areas_free(struct iova_area *areas);
+int iova_space_insert(struct iova_space *space, struct iova_area *areas,
+		      unsigned long length, unsigned long hint, bool fixed,
+		      unsigned long *iova);
+int iova_space_collect(struct iova_space *space, unsigned long iova,
+		       unsigned long length, u8 prot, struct iova_area **out);
+struct iova_area *iova_space_find(struct iova_space *space, unsigned long first,
+				  unsigned long last);
+void iova_space_erase(struct iova_space *space, struct iova_area *area);
+
+int iova_space_allow(struct iova_space *space, struct rb_root_cached *allowed);
+int iova_space_reserve(struct iova_space *space, unsigned long first,
+		       unsigned long last);
+int iova_space_usable(struct iova_space *space,
+		      struct iommukit_iova_range **ranges, u32 max, u32 *count);
+int iova_space_set_no_huge(struct iova_space *space, bool no_huge);
+
+int iova_ranges_add(struct rb_root_cached *root, unsigned long first,
+		    unsigned long last);
+bool iova_ranges_intersect(struct rb_root_cached *root, unsigned long first,
+			   unsigned long last);
+void iova_ranges_free(struct rb_root_cached *root);
+
+int iova_place(struct iova_space *space, unsigned long length,
+	       unsigned long hint, unsigned long *iova);
+
+int iova_space_join(struct iova_space *space, struct iova_member *member);
+void iova_member_stop(struct iova_space *space, struct iova_member *member);
+void iova_space_leave(struct iova_space *space, struct iova_member *member);
+int iova_space_unmap(struct iova_space *space, unsigned long first,
+		     unsigned long last, unsigned long *unmapped);
+void iova_area_unpinned(struct iova_space *space, struct iova_area *area);
+void iova_space_pins_changed(struct iova_space *space);
+
+int iova_align_page_members(struct iova_space *space, int change);
+
+int iova_cache_create(void);
+void iova_cache_destroy(void);
+
+#endif /* IOMMUKIT_IOVA_SPACE_H */

@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The module, its device node, and the way of a command from the ioctl to the
+ * function that serves it.
+ *
+ * Three tables make up the command space: the compatible commands, where holes
+ * are answered as the original answers commands it does not know; the test
+ * command at their end while the test module is loaded; and the extensions.
+ */
+#include <linux/file.h>
+#include <linux/iommukit.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/pgtable.h>
+#include <linux/slab.h>
+#include <uapi/linux/iommukit.h>
+
+#include "compat.h"
+#include "ioas.h"
+#include "pages.h"
+#include "private.h"
+#include "test_hooks.h"
+
+/* The original's table ends here; so do its answers to unknown commands. */
+#define CMD_COMPAT_LAST 0x94
+#define CMD_EXT_LAST 0xdf
+#define CMD_TEST_WORD _IO(IOMMUKIT_TYPE, 0xa0)
+
+/**
+ * struct command - A row of a command table
+ * @word: the full command word
+ * @size: size of the structure
+ * @min_size: size of its first version
+ * @run: serves it
+ */
+struct command {
+	unsigned int word;
+	unsigned int size;
+	unsigned int min_size;
+	int (*run)(struct iommukit_ucmd *ucmd);
+};
+
+static int cmd_destroy(struct iommukit_ucmd *ucmd)
+{
+	struct iommukit_destroy *cmd = ucmd->cmd;
+
+	return object_destroy_id(ucmd->ctx, cmd->id);
+}
+
+/* The mode is latched into pages objects, so it holds for all or for none. */
+static int option_rlimit_mode(struct iommukit_ucmd *ucmd)
+{
+	struct iommukit_option *cmd = ucmd->cmd;
+	struct iommukit_ctx *ctx = ucmd->ctx;
+	int rc = 0;
+
+	if (cmd->object_id)
+		return -EOPNOTSUPP;
+	if (cmd->op == IOMMUKIT_OPTION_OP_GET) {
+		cmd->val64 = READ_ONCE(ctx->account_mm);
+		return 0;
+	}
+	if (cmd->op != IOMMUKIT_OPTION_OP_SET)
+		return -EOPNOTSUPP;
+	if (!capable(CAP_SYS_RESOURCE))
+		return -EPERM;
+	xa_lock(&ctx->objects);
+	if (!xa_empty(&ctx->objects))
+		rc = -EBUSY;
+	else if (cmd->val64 > 1)
+		rc = -EINVAL;
+	else
+		WRITE_ONCE(ctx->account_mm, cmd->val64);
+	xa_unlock(&ctx->objects);
+	return rc;
+}
+
+static int cmd_option(struct iommukit_ucmd *ucmd)
+{
+	struct iommukit_option *cmd = ucmd->cmd;
+	struct iommukit_option __user *ucommand = ucmd->ubuffer;
+	int rc;
+
+	if (cmd->__reserved)
+		return -EOPNOTSUPP;
+	switch (cmd->option_id) {
+	case IOMMUKIT_OPTION_RLIMIT_MODE:
+		rc = option_rlimit_mode(ucmd);
+		break;
+	case IOMMUKIT_OPTION_HUGE_PAGES:
+		rc = ioas_option_huge_pages(ucmd);
+		break;
+	default:
+		return -EOPNOTSUPP;
+	}
+	if (rc)
+		return rc;
+	return copy_to_user(&ucommand->val64, &cmd->val64,
+			    sizeof(cmd->val64)) ? -EFAULT : 0;
+}
+
+static unsigned int version[3];
+
+static int cmd_info(struct iommukit_ucmd *ucmd)
+{
+	struct iommukit_info *cmd = ucmd->cmd;
+
+	if (cmd->flags || cmd->__reserved)
+		return -EOPNOTSUPP;
+	cmd->out_version_major = version[0];
+	cmd->out_version_minor = version[1];
+	cmd->out_version_patch = version[2];
+	cmd->out_features = IOMMUKIT_FEATURE_MAP_FILE;
+	if (iommukit_test_present())
+		cmd->out_features |= IOMMUKIT_FEATURE_TEST;
+	cmd->out_page_sizes = PAGE_SIZE;
+	if (IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) ||
+	    IS_ENABLED(CONFIG_HUGETLB_PAGE))
+		cmd->out_page_sizes |= PMD_SIZE;
+	return ucmd_respond(ucmd, sizeof(*cmd));
+}
+
+/* As large as the largest structure; the test module's may have 128 bytes. */
+union command_buffer {
+	struct iommukit_destroy destroy;
+	struct iommukit_info info;
+	struct iommukit_ioas_alloc ioas_alloc;
+	struct iommukit_ioas_allow_iovas ioas_allow_iovas;
+	struct iommukit_ioas_copy ioas_copy;
+	struct iommukit_ioas_iova_ranges ioas_iova_ranges;
+	struct iommukit_ioas_map ioas_map;
+	struct iommukit_ioas_map_file ioas_map_file;
+	struct iommukit_ioas_unmap ioas_unmap;
+	struct iommukit_option option;
+	u8 test[128];
+};
+
+/* Both tables begin at a multiple of 64. */
+#define COMMAND_SLOT(nr) ((nr) & 0x3f)
+#define COMMAND(_word, _run, _struct, _last)				\
+	[COMMAND_SLOT(_IOC_NR(_word))] = {				\
+		.word = _word,						\
+		.size = sizeof(_struct) +				\
+			BUILD_BUG_ON_ZERO(sizeof(union command_buffer) < \
+					  sizeof(_struct)),		\
+		.min_size = offsetofend(_struct, _last),		\
+		.run = _run,						\
+	}
+
+static const struct command compat_commands[] = {
+	COMMAND(IOMMUKIT_DESTROY, cmd_destroy, struct iommukit_destroy, id),
+	COMMAND(IOMMUKIT_IOAS_ALLOC, ioas_cmd_alloc,
+		struct iommukit_ioas_alloc, out_ioas_id),
+	COMMAND(IOMMUKIT_IOAS_ALLOW_IOVAS, ioas_cmd_allow_iovas,
+		struct iommukit_ioas_allow_iovas, allowed_iovas),
+	COMMAND(IOMMUKIT_IOAS_COPY, ioas_cmd_copy,
+		struct iommukit_ioas_copy, src_iova),
+	COMMAND(IOMMUKIT_IOAS_IOVA_RANGES, ioas_cmd_iova_ranges,
+		struct iommukit_ioas_iova_ranges, out_iova_alignment),
+	COMMAND(IOMMUKIT_IOAS_MAP, ioas_cmd_map,
+		struct iommukit_ioas_map, iova),
+	COMMAND(IOMMUKIT_IOAS_MAP_FILE, ioas_cmd_map_file,
+		struct iommukit_ioas_map_file, iova),
+	COMMAND(IOMMUKIT_IOAS_UNMAP, ioas_cmd_unmap,
+		struct iommukit_ioas_unmap, length),
+	COMMAND(IOMMUKIT_OPTION, cmd_option,
+		struct iommukit_option, val64),
+	[COMMAND_SLOT(CMD_COMPAT_LAST)] = {},
+};
+
+static const struct command ext_commands[] = {
+	COMMAND(IOMMUKIT_INFO, cmd_info, struct iommukit_info, out_page_sizes),
+	[COMMAND_SLOT(CMD_EXT_LAST)] = {},
+};
+
+/* Read the structure as large as the caller sees it; the rest is zero. */
+static int read_command(struct iommukit_ucmd *ucmd, size_t size,
+			size_t min_size)
+{
+	if (ucmd->user_size < min_size)
+		return -EINVAL;
+	return copy_struct_from_user(ucmd->cmd, size, ucmd->ubuffer,
+				     ucmd->user_size);
+}
+
+static int run_command(struct iommukit_ucmd *ucmd, unsigned int word,
+		       const struct command *cmd)
+{
+	if (get_user(ucmd->user_size, (u32 __user *)ucmd->ubuffer))
+		return -EFAULT;
+	if (cmd->word != word)
+		return -ENOTTY;
+	return read_command(ucmd, cmd->size, cmd->min_size) ?: cmd->run(ucmd);
+}
+
+/* The test module makes the table longer by its command and a hole before. */
+static int run_test_command(struct iommukit_ucmd *ucmd, unsigned int word)
+{
+	const struct iommukit_test_ops *ops = iommukit_test_ops_get();
+	int rc;
+
+	if (!ops)
+		return -ENOTTY;
+	if (get_user(ucmd->user_size, (u32 __user *)ucmd->ubuffer))
+		rc = -EFAULT;
+	else if (word != CMD_TEST_WORD)
+		rc = -ENOTTY;
+	else
+		rc = read_command(ucmd, ops->size, ops->min_size) ?:
+		     ops->command(ucmd->ctx, ucmd->cmd, ucmd->ubuffer,
+				  ucmd->user_size);
+	module_put(ops->owner);
+	return rc;
+}
+
+static long ctx_ioctl(struct file *file, unsigned int word, unsigned long arg)
+{
+	unsigned int nr = _IOC_NR(word);
+	union command_buffer buffer;
+	struct iommukit_ucmd ucmd = {
+		.ctx = file->private_data,
+		.ubuffer = (void __user *)arg,
+		.cmd = &buffer,
+	};
+
+	BUILD_BUG_ON(sizeof(buffer) > sizeof(buffer.test));
+	if (nr >= IOMMUKIT_CMD_BASE && nr <= CMD_COMPAT_LAST)
+		return run_command(&ucmd, word,
+				   &compat_commands[COMMAND_SLOT(nr)]);
+	if (nr > CMD_COMPAT_LAST && nr <= _IOC_NR(CMD_TEST_WORD))
+		return run_test_command(&ucmd, word);
+	if (nr >= IOMMUKIT_CMD_EXT_BASE && nr <= CMD_EXT_LAST)
+		return run_command(&ucmd, word, &ext_commands[COMMAND_SLOT(nr)]);
+	return -ENOTTY;
+}
+
+static int ctx_open(struct inode *inode, struct file *file)
+{
+	struct iommukit_ctx *ctx = kzalloc(sizeof(*ctx), GFP_KERNEL_ACCOUNT);
+
+	if (!ctx)
+		return -ENOMEM;
+	ctx->file = file;
+	xa_init_flags(&ctx->objects, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
+	init_waitqueue_head(&ctx->wait);
+	file->private_data = ctx;
+	return 0;
+}
+
+static int ctx_release(struct inode *inode, struct file *file)
+{
+	struct iommukit_ctx *ctx = file->private_data;
+
+	objects_destroy_all(ctx);
+	kfree(ctx);
+	return 0;
+}
+
+static const struct file_operations ctx_fops = {
+	.owner = THIS_MODULE,
+	.open = ctx_open,
+	.release = ctx_release,
+	.unlocked_ioctl = ctx_ioctl,
+};
+
+/**
+ * iommukit_ctx_from_file - the context behind an open file
+ * @file: a file; the caller keeps its own reference
+ *
+ * Context: any.
+ * Return: the context with a reference for iommukit_ctx_put(), or -EBADFD if
+ * the file is not of /dev/iommukit.
+ */
+struct iommukit_ctx *iommukit_ctx_from_file(struct file *file)
+{
+	struct iommukit_ctx *ictx;
+
+	if (file->f_op != &ctx_fops)
+		return ERR_PTR(-EBADFD);
+	ictx = file->private_data;
+	iommukit_ctx_get(ictx);
+	return ictx;
+}
+EXPORT_SYMBOL_IOMMUKIT(iommukit_ctx_from_file);
+
+/**
+ * iommukit_ctx_from_fd - the context behind a descriptor of this process
+ * @fd: the descriptor; it is not used up
+ *
+ * Context: process context.
+ * Return: the context with a reference for iommukit_ctx_put(); -EBADF if the
+ * descriptor is not open; -EBADFD if it is not of /dev/iommukit.
+ */
+struct iommukit_ctx *iommukit_ctx_from_fd(int fd)
+{
+	struct file *file = fget(fd);
+	struct iommukit_ctx *ictx;
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	ictx = iommukit_ctx_from_file(file);
+	fput(file);
+	return ictx;
+}
+EXPORT_SYMBOL_IOMMUKIT(iommukit_ctx_from_fd);
+
+/**
+ * iommukit_ctx_get - one more reference
+ * @ictx: a context the caller has a reference to
+ *
+ * A reference keeps the file open, and so all objects and pinned memory, after
+ * user space has closed its descriptor.
+ *
+ * Context: any.
+ */
+void iommukit_ctx_get(struct iommukit_ctx *ictx)
+{
+	get_file(ictx->file);
+}
+EXPORT_SYMBOL_IOMMUKIT(iommukit_ctx_get);
+
+/**
+ * iommukit_ctx_put - drop a reference
+ * @ictx: the context; do not assume that it is gone on return
+ *
+ * Context: any.
+ */
+void iommukit_ctx_put(struct iommukit_ctx *ictx)
+{
+	fput(ictx->file);
+}
+EXPORT_SYMBOL_IOMMUKIT(iommukit_ctx_put);
+
+static struct miscdevice iommukit_misc = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "iommukit",
+	.fops = &ctx_fops,
+	.nodename = "iommukit",
+	.mode = 0660,
+};
+
+static int __init iommukit_init(void)
+{
+	int rc;
+
+	if (sscanf(IOMMUKIT_VERSION, "%u.%u.%u", &version[0], &version[1],
+		   &version[2]) != 3)
+		return -EINVAL;
+	rc = pages_cache_create();
+	if (rc)
+		return rc;
+	rc = iova_cache_create();
+	if (rc)
+		goto err_pages;
+	rc = misc_register(&iommukit_misc);
+	if (rc)
+		goto err_iova;
+	return 0;
+
+err_iova:
+	iova_cache_destroy();
+err_pages:
+	pages_cache_destroy();
+	return rc;
+}
+
+static void __exit iommukit_exit(void)
+{
+	misc_deregister(&iommukit_misc);
+	iova_cache_destroy();
+	pages_cache_destroy();
+}
+
+module_init(iommukit_init);
+module_exit(iommukit_exit);
+MODULE_DESCRIPTION("IO address spaces for user space and drivers");
+MODULE_AUTHOR("The iommukit authors");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(IOMMUKIT_VERSION);

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Ids, counts and ends of objects.
+ *
+ * An object is created in two steps. Reserving takes the id and everything that
+ * can fail; lookups do not see the object. Publishing cannot fail and is the
+ * last step of a successful command, after the response reached user space.
+ *
+ * Counts go up only under the lock of the table; they may fall anywhere. A
+ * destroyer that finds both at 1 under the lock is therefore alone.
+ */
+#include "object.h"
+
+#include <linux/slab.h>
+
+#include "private.h"
+
+#define OBJECT_WAIT_REPORT (60 * HZ)
+
+/**
+ * object_reserve - create an object that nobody can look up yet
+ * @ctx: the context
+ * @size: size of the structure whose first member the object is
+ * @ops: its type
+ *
+ * Context: may sleep.
+ * Return: the zeroed object with the lowest free id and one count each, or
+ * -ENOMEM, or -EBUSY when all ids are taken.
+ */
+struct iommukit_object *object_reserve(struct iommukit_ctx *ctx, size_t size,
+				       const struct object_ops *ops)
+{
+	struct iommukit_object *obj;
+	int rc;
+
+	obj = kzalloc(size, GFP_KERNEL_ACCOUNT);
+	if (!obj)
+		return ERR_PTR(-ENOMEM);
+	obj->ops = ops;
+	refcount_set(&obj->users, 1);
+	refcount_set(&obj->busy, 1);
+
+	rc = xa_alloc(&ctx->objects, &obj->id, NULL, XA_LIMIT(1, INT_MAX),
+		      GFP_KERNEL_ACCOUNT);
+	if (rc) {
+		kfree(obj);
+		return ERR_PTR(rc);
+	}
+	return obj;
+}
+
+/**
+ * object_publish - let lookups find a reserved object
+ * @ctx: the context
+ * @obj: from object_reserve(), initialised completely
+ *
+ * The slot exists since the id was reserved, so nothing is allocated.
+ */
+void object_publish(struct iommukit_ctx *ctx, struct iommukit_object *obj)
+{
+	void *old = xa_store(&ctx->objects, obj->id, obj, GFP_KERNEL);
+
+	WARN_ON(old);
+}
+
+/**
+ * object_abort - give up a reserved object
+ * @ctx: the context
+ * @obj: from object_reserve(), never published; what it owns is the caller's
+ *	to undo
+ */
+void object_abort(struct iommukit_ctx *ctx, struct iommukit_object *obj)
+{
+	xa_erase(&ctx->objects, obj->id);
+	kfree(obj);
+}
+
+/**
+ * object_get - look an object up for the time of a command
+ * @ctx: the context
+ * @id: its id
+ * @ops: the type it must have
+ *
+ * Context: any. Undone by object_put().
+ * Return: the object, or -ENOENT if there is none of that id and type.
+ */
+struct iommukit_object *object_get(struct iommukit_ctx *ctx, u32 id,
+				   const struct object_ops *ops)
+{
+	struct iommukit_object *obj;
+
+	xa_lock(&ctx->objects);
+	obj = xa_load(&ctx->objects, id);
+	if (obj && obj->ops == ops) {
+		refcount_inc(&obj->users);
+		refcount_inc(&obj->busy);
+	} else {
+		obj = ERR_PTR(-ENOENT);
+	}
+	xa_unlock(&ctx->objects);
+	return obj;
+}
+
+/**
+ * object_put_busy - end the command's part of object_get() only
+ * @ctx: the context
+ * @obj: an object from object_get(); the caller stays its user
+ */
+void object_put_busy(struct iommukit_ctx *ctx, struct iommukit_object *obj)
+{
+	refcount_dec(&obj->busy);
+	/* From here on @obj may be destroyed; @ctx is held by the command. */
+	if (wq_has_sleeper(&ctx->wait))
+		wake_up_all(&ctx->wait);
+}
+
+/**
+ * object_put - undo object_get()
+ * @ctx: the context
+ * @obj: the object; may be gone on return
+ */
+void object_put(struct iommukit_ctx *ctx, struct iommukit_object *obj)
+{
+	/* In this order: a destroyer that sees busy == 1 sees users as well. */
+	refcount_dec(&obj->users);
+	object_put_busy(ctx, obj);
+}
+
+/*
+ * Take the object out of the table if nobody uses it, and hand it out; or hand
+ * out why not. Returns false while only commands use it.
+ */
+static bool object_erased(struct iommukit_ctx *ctx, u32 id,
+			  struct iommukit_object **out)
+{
+	struct iommukit_object *obj;
+	bool decided = true;
+
+	xa_lock(&ctx->objects);
+	obj = xa_load(&ctx->objects, id);
+	if (!obj)
+		*out = ERR_PTR(-ENOENT);
+	else if (refcount_read(&obj->users) > refcount_read(&obj->busy))
+		*out = ERR_PTR(-EBUSY);
+	else if (refcount_read(&obj->busy) > 1)
+		decided = false;
+	else
+		*out = __xa_erase(&ctx->objects, id);
+	xa_unlock(&ctx->objects);
+	return decided;
+}
+
+/**
+ * object_destroy_id - destroy an object on behalf of user space
+ * @ctx: the context
+ * @id: the object's id
+ *
+ * Waits for other commands on the object.
+ *
+ * Context: may sleep; killable.
+ * Return: 0; -ENOENT if there is no such object; -EBUSY if it has lasting
+ * users; -EINTR if a fatal signal came while waiting.
+ */
+int object_destroy_id(struct iommukit_ctx *ctx, u32 id)
+{
+	struct iommukit_object *obj;
+	int rc;
+
+	rc = wait_event_killable(ctx->wait, object_erased(ctx, id, &obj));
+	if (rc)
+		return -EINTR;
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+	obj->ops->destroy(obj);
+	kfree(obj);
+	return 0;
+}
+
+/**
+ * object_remove - take an object out of the table on behalf of its driver
+ * @ctx: the context
+ * @obj: an object the caller is the last lasting user of
+ *
+ * Waits, without giving up, for commands on the object. Its destroy routine is
+ * not called; freeing it with kfree() is up to the caller.
+ *
+ * Context: may sleep.
+ */
+void object_remove(struct iommukit_ctx *ctx, struct iommukit_object *obj)
+{
+	xa_erase(&ctx->objects, obj->id);
+	while (!wait_event_timeout(ctx->wait, refcount_read(&obj->busy) == 1,
+				   OBJECT_WAIT_REPORT))
+		pr_crit("object %u: still waiting for commands to end\n",
+			obj->id);
+}
+
+/**
+ * objects_destroy_all - end all objects when their context ends
+ * @ctx: the context; nobody else can reach it
+ *
+ * An object may be used by others, so passes over the table destroy what is not
+ * used until nothing is left.
+ */
+void objects_destroy_all(struct iommukit_ctx *ctx)
+{
+	struct iommukit_object *obj;
+	unsigned long id;
+	bool progress;
+
+	do {
+		progress = false;
+		xa_for_each(&ctx->objects, id, obj) {
+			if (!object_erased(ctx, id, &obj) || IS_ERR(obj))
+				continue;
+			obj->ops->destroy(obj);
+			kfree(obj);
+			progress = true;
+		}
+	} while (progress);
+	WARN_ON(!xa_empty(&ctx->objects));
+	xa_destroy(&ctx->objects);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Objects: things with an id in a context.
+ *
+ * An object has two counts. @users is raised by everything that must keep the
+ * object from being destroyed. @busy is raised together with it for the time of
+ * one command only. So users > busy means that somebody lasting uses the
+ * object (destroying it is refused), while users == busy > 1 means that just
+ * commands run on it (destroying waits for them).
+ */
+#ifndef IOMMUKIT_OBJECT_H
+#define IOMMUKIT_OBJECT_H
+
+#include <linux/build_bug.h>
+#include <linux/refcount.h>
+#include <linux/types.h>
+
+struct iommukit_ctx;
+struct iommukit_object;
+
+/**
+ * struct object_ops - A type of objects
+ * @destroy: end the object's life, before its memory is freed. May sleep; the
+ *	id is gone and nobody else has a reference. Cannot fail.
+ */
+struct object_ops {
+	void (*destroy)(struct iommukit_object *obj);
+};
+
+/**
+ * struct iommukit_object - First member of everything that has an id
+ * @ops: the type
+ * @users: 1 for the table, and 1 for each user
+ * @busy: 1 for the table, and 1 for each running command
+ * @id: the id, 1 to INT_MAX
+ */
+struct iommukit_object {
+	const struct object_ops *ops;
+	refcount_t users;
+	refcount_t busy;
+	u32 id;
+};
+
+struct iommukit_object *object_reserve(struct iommukit_ctx *ctx, size_t size,
+				       const struct object_ops *ops);
+void object_publish(struct iommukit_ctx *ctx, struct iommukit_object *obj);
+void object_abort(struct iommukit_ctx *ctx, struct iommukit_object *obj);
+struct iommukit_object *object_get(struct iommukit_ctx *ctx, u32 id,
+				   const struct object_ops *ops);
+void object_put(struct iommukit_ctx *ctx, struct iommukit_object *obj);
+void object_put_busy(struct iommukit_ctx *ctx, struct iommukit_object *obj);
+int object_destroy_id(struct iommukit_ctx *ctx, u32 id);
+void object_remove(struct iommukit_ctx *ctx, struct iommukit_object *obj);
+void objects_destroy_all(struct iommukit_ctx *ctx);
+
+/**
+ * object_hold - use an object beyond the running command
+ * @obj: an object the caller has from object_get()
+ *
+ * Context: any. Undone by object_release().
+ */
+static inline void object_hold(struct iommukit_object *obj)
+{
+	refcount_inc(&obj->users);
+}
+
+/**
+ * object_release - undo object_hold()
+ * @obj: the object
+ *
+ * Context: any. The object may be gone on return.
+ */
+static inline void object_release(struct iommukit_object *obj)
+{
+	refcount_dec(&obj->users);
+}
+
+#endif /* IOMMUKIT_OBJECT_H */

@@ -1,0 +1,503 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pages objects: life, charging, pinned segments, copying by page.
+ *
+ * Segments hold what is pinned. A pin that begins or ends inside a segment cuts
+ * it, so a segment always lies inside or outside of any pin, and its count is
+ * the number of pins that cover it. Unpinning the exact range of a pin finds
+ * the cuts in place and needs no memory.
+ *
+ * Pages are got without pages.lock held, for the owner's memory may take any
+ * time to appear. Whoever comes back second finds the first one's segment and
+ * uses that.
+ */
+#include "pages.h"
+
+#include <linux/highmem.h>
+#include <linux/interval_tree.h>
+#include <linux/iommukit.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/user.h>
+#include <linux/slab.h>
+
+#include "private.h"
+#include "runs.h"
+
+#define PAGES_BATCH_MAX 32U
+
+static struct kmem_cache *pages_cache;
+
+/* Pages that one step of a copy by page takes; the test module lowers it. */
+static unsigned int pages_batch = PAGES_BATCH_MAX;
+
+/**
+ * struct pages_segment - Pinned pages that the same pins cover
+ * @node: the range of indexes
+ * @pins: how many pins cover it
+ * @next: for collecting segments to be freed
+ * @runs: the page frames
+ */
+struct pages_segment {
+	struct interval_tree_node node;
+	unsigned long pins;
+	struct pages_segment *next;
+	struct pfn_runs runs;
+};
+
+/* ---- charging ---- */
+
+static int charge_user(struct pages *pages, unsigned long npages)
+{
+	unsigned long limit = task_rlimit(pages->task, RLIMIT_MEMLOCK) >>
+			      PAGE_SHIFT;
+	long now = atomic_long_read(&pages->user->locked_vm);
+
+	do {
+		if (now + npages > limit)
+			return -ENOMEM;
+	} while (!atomic_long_try_cmpxchg(&pages->user->locked_vm, &now,
+					  now + npages));
+	return 0;
+}
+
+static int charge_mm(struct pages *pages, unsigned long npages)
+{
+	int rc = -EINTR;
+
+	if (!mmget_not_zero(pages->mm))
+		return -EFAULT;
+	if (!mmap_write_lock_killable(pages->mm)) {
+		rc = __account_locked_vm(pages->mm, npages, true, pages->task,
+					 false);
+		mmap_write_unlock(pages->mm);
+	}
+	mmput(pages->mm);
+	return rc;
+}
+
+/* An address space that is gone has no count to correct any more. */
+static void uncharge_mm(struct pages *pages, unsigned long npages)
+{
+	if (!mmget_not_zero(pages->mm))
+		return;
+	mmap_write_lock(pages->mm);
+	__account_locked_vm(pages->mm, npages, false, pages->task, false);
+	mmap_write_unlock(pages->mm);
+	mmput(pages->mm);
+}
+
+/* Charging comes before pinning, so the limit is never exceeded, not briefly. */
+static int pages_charge(struct pages *pages, unsigned long npages)
+{
+	int rc = 0;
+
+	if (pages->account == PAGES_ACCOUNT_USER)
+		rc = charge_user(pages, npages);
+	else if (pages->account == PAGES_ACCOUNT_MM)
+		rc = charge_mm(pages, npages);
+	if (!rc)
+		atomic64_add(npages, &pages->mm->pinned_vm);
+	return rc;
+}
+
+static void pages_uncharge(struct pages *pages, unsigned long npages)
+{
+	atomic64_sub(npages, &pages->mm->pinned_vm);
+	if (pages->account == PAGES_ACCOUNT_USER)
+		atomic_long_sub(npages, &pages->user->locked_vm);
+	else if (pages->account == PAGES_ACCOUNT_MM)
+		uncharge_mm(pages, npages);
+}
+
+/* ---- segments ---- */
+
+static unsigned long segment_npages(const struct pages_segment *seg)
+{
+	return seg->node.last - seg->node.start + 1;
+}
+
+static struct pages_segment *segment_alloc(unsigned long nr_runs)
+{
+	return kvmalloc(sizeof(struct pages_segment) +
+				nr_runs * sizeof(struct pfn_run),
+			GFP_KERNEL_ACCOUNT);
+}
+
+/* The lowest segment that intersects a range. */
+static struct pages_segment *segment_first(struct pages *pages,
+					   unsigned long first,
+					   unsigned long last)
+{
+	struct interval_tree_node *node;
+
+	lockdep_assert_held(&pages->lock);
+	node = interval_tree_iter_first(&pages->segments, first, last);
+	return node ? container_of(node, struct pages_segment, node) : NULL;
+}
+
+static struct pages_segment *segment_create(struct pages *pages,
+					    unsigned long first,
+					    unsigned long last,
+					    struct page **out)
+{
+	unsigned long npages = last - first + 1;
+	struct pages_segment *seg;
+	int rc;
+
+	rc = pages_charge(pages, npages);
+	if (rc)
+		return ERR_PTR(rc);
+	rc = pages->ops->pin(pages, first, npages, out);
+	if (rc)
+		goto err_uncharge;
+	seg = segment_alloc(runs_count(out, npages));
+	if (!seg) {
+		rc = -ENOMEM;
+		goto err_unpin;
+	}
+	seg->node.start = first;
+	seg->node.last = last;
+	seg->pins = 1;
+	runs_build(&seg->runs, first, out, npages);
+	return seg;
+
+err_unpin:
+	unpin_user_pages(out, npages);
+err_uncharge:
+	pages_uncharge(pages, npages);
+	return ERR_PTR(rc);
+}
+
+static void segment_destroy(struct pages *pages, struct pages_segment *seg,
+			    bool dirty)
+{
+	runs_unpin(&seg->runs, dirty);
+	pages_uncharge(pages, segment_npages(seg));
+	kvfree(seg);
+}
+
+/* Cut a segment so that another one begins at @at; return that one. */
+static struct pages_segment *segment_cut(struct pages *pages,
+					 struct pages_segment *seg,
+					 unsigned long at)
+{
+	struct pages_segment *tail = segment_alloc(seg->runs.nr);
+
+	lockdep_assert_held(&pages->lock);
+	if (!tail)
+		return NULL;
+	interval_tree_remove(&seg->node, &pages->segments);
+	tail->node.start = at;
+	tail->node.last = seg->node.last;
+	tail->pins = seg->pins;
+	seg->node.last = at - 1;
+	runs_cut(&seg->runs, at, &tail->runs);
+	interval_tree_insert(&seg->node, &pages->segments);
+	interval_tree_insert(&tail->node, &pages->segments);
+	return tail;
+}
+
+/* One more pin on the part of a segment that lies in [first, last]. */
+static struct pages_segment *segment_pin(struct pages *pages,
+					 struct pages_segment *seg,
+					 unsigned long first,
+					 unsigned long last)
+{
+	if (seg->node.start < first) {
+		seg = segment_cut(pages, seg, first);
+		if (!seg)
+			return ERR_PTR(-ENOMEM);
+	}
+	if (seg->node.last > last && !segment_cut(pages, seg, last + 1))
+		return ERR_PTR(-ENOMEM);
+	seg->pins++;
+	return seg;
+}
+
+/**
+ * pages_pin - pin a range of pages
+ * @pages: the pages object
+ * @first: index of the first page
+ * @last: index of the last page
+ * @out: gets the pages; last - first + 1 of them
+ *
+ * Pages that are pinned already are shared. All or nothing; on failure the
+ * content of @out is undefined.
+ *
+ * Context: may sleep and fault in the owner's memory.
+ * Return: 0; -ENOMEM, also if RLIMIT_MEMLOCK would be exceeded; -EFAULT if the
+ * memory or its owner is not there; -EINTR on a fatal signal; other errnos of
+ * get_user_pages().
+ */
+int pages_pin(struct pages *pages, unsigned long first, unsigned long last,
+	      struct page **out)
+{
+	unsigned long index = first;
+	struct pages_segment *seg;
+	unsigned long end;
+	int rc = 0;
+
+	mutex_lock(&pages->lock);
+	while (index <= last) {
+		seg = segment_first(pages, index, last);
+		if (seg && seg->node.start <= index) {
+			seg = segment_pin(pages, seg, index, last);
+			if (IS_ERR(seg)) {
+				rc = PTR_ERR(seg);
+				break;
+			}
+			end = seg->node.last;
+			runs_to_pages(&seg->runs, index, end,
+				      out + (index - first));
+			index = end + 1;
+			continue;
+		}
+
+		end = seg ? seg->node.start - 1 : last;
+		mutex_unlock(&pages->lock);
+		seg = segment_create(pages, index, end, out + (index - first));
+		mutex_lock(&pages->lock);
+		if (IS_ERR(seg)) {
+			rc = PTR_ERR(seg);
+			break;
+		}
+		if (segment_first(pages, index, end)) {
+			/* Somebody was faster; theirs are the pages. */
+			mutex_unlock(&pages->lock);
+			segment_destroy(pages, seg, false);
+			mutex_lock(&pages->lock);
+			continue;
+		}
+		interval_tree_insert(&seg->node, &pages->segments);
+		index = end + 1;
+	}
+	mutex_unlock(&pages->lock);
+
+	if (rc && index > first)
+		pages_unpin(pages, first, index - 1);
+	return rc;
+}
+
+/**
+ * pages_unpin - undo pages_pin()
+ * @pages: the pages object
+ * @first: index of the first page
+ * @last: index of the last page; together exactly as pinned
+ *
+ * Pages that no pin covers any more are marked dirty, if they are writable, and
+ * unpinned.
+ *
+ * Context: may sleep. Cannot fail.
+ */
+void pages_unpin(struct pages *pages, unsigned long first, unsigned long last)
+{
+	struct pages_segment *seg, *unused = NULL;
+	unsigned long index = first;
+
+	mutex_lock(&pages->lock);
+	while (index <= last) {
+		seg = segment_first(pages, index, last);
+		if (WARN_ON_ONCE(!seg || seg->node.start != index ||
+				 seg->node.last > last))
+			break;
+		index = seg->node.last + 1;
+		if (--seg->pins)
+			continue;
+		interval_tree_remove(&seg->node, &pages->segments);
+		seg->next = unused;
+		unused = seg;
+	}
+	mutex_unlock(&pages->lock);
+
+	while (unused) {
+		seg = unused;
+		unused = seg->next;
+		segment_destroy(pages, seg, pages->writable);
+	}
+}
+
+/* ---- copying ---- */
+
+/**
+ * pages_copy - copy between a buffer and pages
+ * @pages: the pages
+ * @offset: first byte, in the first page
+ * @data: the buffer
+ * @length: bytes
+ * @write: towards the pages
+ *
+ * Context: any.
+ */
+void pages_copy(struct page **pages, unsigned long offset, void *data,
+		unsigned long length, bool write)
+{
+	while (length) {
+		unsigned long n = min(length, PAGE_SIZE - offset);
+
+		if (write)
+			memcpy_to_page(*pages, offset, data, n);
+		else
+			memcpy_from_page(data, *pages, offset, n);
+		pages++;
+		offset = 0;
+		data += n;
+		length -= n;
+	}
+}
+
+/*
+ * Copy up to one batch. Pages that are pinned are taken from where they are
+ * recorded, the lock keeping them pinned; others are got for the moment.
+ * Returns the number of bytes copied or an errno.
+ */
+static long pages_rw_batch(struct pages *pages, unsigned long offset,
+			   void *data, unsigned long length, bool write)
+{
+	unsigned long index = offset >> PAGE_SHIFT;
+	unsigned long in_page = offset_in_page(offset);
+	unsigned long npages = min_t(unsigned long, READ_ONCE(pages_batch),
+				     DIV_ROUND_UP(in_page + length, PAGE_SIZE));
+	struct page *batch[PAGES_BATCH_MAX];
+	struct pages_segment *seg;
+	int rc;
+
+	mutex_lock(&pages->lock);
+	seg = segment_first(pages, index, index + npages - 1);
+	if (seg && seg->node.start <= index) {
+		npages = min(npages, seg->node.last - index + 1);
+		length = min(length, npages * PAGE_SIZE - in_page);
+		runs_to_pages(&seg->runs, index, index + npages - 1, batch);
+		pages_copy(batch, in_page, data, length, write);
+		mutex_unlock(&pages->lock);
+		return length;
+	}
+	if (seg)
+		npages = seg->node.start - index;
+	mutex_unlock(&pages->lock);
+
+	length = min(length, npages * PAGE_SIZE - in_page);
+	rc = pages->ops->pin_brief(pages, index, npages, write, batch);
+	if (rc)
+		return rc;
+	pages_copy(batch, in_page, data, length, write);
+	unpin_user_pages_dirty_lock(batch, npages, write);
+	return length;
+}
+
+/**
+ * pages_rw - copy between a buffer and the memory of a pages object
+ * @pages: the pages object; writable if written
+ * @offset: first byte
+ * @data: kernel memory that is legal for user copies
+ * @length: bytes, at least 1
+ * @flags: as for iommukit_access_rw()
+ *
+ * Not atomic: on failure an unknown part has been copied.
+ *
+ * Context: may sleep and fault in the owner's memory.
+ * Return: 0 or an errno as pages_pin().
+ */
+int pages_rw(struct pages *pages, unsigned long offset, void *data,
+	     unsigned long length, unsigned int flags)
+{
+	if (pages->ops->rw) {
+		int rc = pages->ops->rw(pages, offset, data, length, flags);
+
+		if (rc != PAGES_RW_BY_PAGE)
+			return rc;
+	}
+	while (length) {
+		long n = pages_rw_batch(pages, offset, data, length,
+					flags & IOMMUKIT_ACCESS_RW_WRITE);
+
+		if (n < 0)
+			return n;
+		offset += n;
+		data += n;
+		length -= n;
+		cond_resched();
+	}
+	return 0;
+}
+
+/**
+ * pages_set_batch - limit the pages that one step of a copy takes
+ * @npages: limit; at least 1 and at most PAGES_BATCH_MAX are taken
+ */
+void pages_set_batch(unsigned int npages)
+{
+	WRITE_ONCE(pages_batch, clamp(npages, 1U, PAGES_BATCH_MAX));
+}
+
+/* ---- life ---- */
+
+/**
+ * pages_alloc - create a pages object of the calling process
+ * @ctx: the context; its accounting mode is latched
+ * @ops: the backing
+ * @start: first byte: user address or offset in the file
+ * @length: bytes, at least 1
+ * @writable: whether the pages may be written
+ *
+ * Context: process context, may sleep.
+ * Return: the object with one reference, or NULL.
+ */
+struct pages *pages_alloc(struct iommukit_ctx *ctx, const struct pages_ops *ops,
+			  unsigned long start, unsigned long length,
+			  bool writable)
+{
+	struct pages *pages = kmem_cache_zalloc(pages_cache, GFP_KERNEL);
+
+	if (!pages)
+		return NULL;
+	pages->ops = ops;
+	refcount_set(&pages->refs, 1);
+	if (capable(CAP_IPC_LOCK))
+		pages->account = PAGES_ACCOUNT_NONE;
+	else if (READ_ONCE(ctx->account_mm))
+		pages->account = PAGES_ACCOUNT_MM;
+	else
+		pages->account = PAGES_ACCOUNT_USER;
+	pages->writable = writable;
+	pages->base = start & PAGE_MASK;
+	pages->npages = ((offset_in_page(start) + length - 1) >> PAGE_SHIFT) + 1;
+	pages->mm = current->mm;
+	mmgrab(pages->mm);
+	pages->task = get_task_struct(current->group_leader);
+	pages->user = get_uid(current_user());
+	mutex_init(&pages->lock);
+	pages->segments = RB_ROOT_CACHED;
+	return pages;
+}
+
+/**
+ * pages_put - drop a reference
+ * @pages: the pages object; nothing of it is pinned when the last one goes
+ */
+void pages_put(struct pages *pages)
+{
+	if (!refcount_dec_and_test(&pages->refs))
+		return;
+	WARN_ON(!RB_EMPTY_ROOT(&pages->segments.rb_root));
+	if (pages->ops->release)
+		pages->ops->release(pages);
+	mutex_destroy(&pages->lock);
+	free_uid(pages->user);
+	put_task_struct(pages->task);
+	mmdrop(pages->mm);
+	kmem_cache_free(pages_cache, pages);
+}
+
+int pages_cache_create(void)
+{
+	pages_cache = kmem_cache_create("iommukit_pages", sizeof(struct pages),
+					0, SLAB_ACCOUNT, NULL);
+	return pages_cache ? 0 : -ENOMEM;
+}
+
+void pages_cache_destroy(void)
+{
+	kmem_cache_destroy(pages_cache);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Pages objects: a linear array of pages that one process gave, by one map
+ * command. Areas of any number of IO address spaces refer to slices of it.
+ *
+ * A page is pinned and charged once, no matter how many pins cover it. What is
+ * pinned is kept in segments, each with a count of the pins that cover it.
+ */
+#ifndef IOMMUKIT_PAGES_H
+#define IOMMUKIT_PAGES_H
+
+#include <linux/mutex.h>
+#include <linux/rbtree.h>
+#include <linux/refcount.h>
+#include <linux/types.h>
+
+struct file;
+struct iommukit_ctx;
+struct mm_struct;
+struct page;
+struct pages;
+struct task_struct;
+struct user_struct;
+
+/* What pages_ops.rw says when the memory must be reached page by page */
+#define PAGES_RW_BY_PAGE 1
+
+/**
+ * struct pages_ops - Where the pages come from
+ * @pin: pin @npages pages from @index on, all or none, for as long as the
+ *	caller likes, and list them in @out. Context: may sleep and fault;
+ *	pages.lock is not held. Returns 0 or an errno.
+ * @pin_brief: the same for the time of a copy; @write if they will be written.
+ * @rw: copy between @data and the byte at @offset, looking at what is at the
+ *	address now rather than at what is pinned, if the calling thread can;
+ *	else return PAGES_RW_BY_PAGE. @flags as for iommukit_access_rw().
+ *	NULL if never.
+ * @release: drop what the backing holds.
+ */
+struct pages_ops {
+	int (*pin)(struct pages *pages, unsigned long index,
+		   unsigned long npages, struct page **out);
+	int (*pin_brief)(struct pages *pages, unsigned long index,
+			 unsigned long npages, bool write, struct page **out);
+	int (*rw)(struct pages *pages, unsigned long offset, void *data,
+		  unsigned long length, unsigned int flags);
+	void (*release)(struct pages *pages);
+};
+
+/**
+ * enum pages_account - Where pinned pages are counted against RLIMIT_MEMLOCK
+ * @PAGES_ACCOUNT_NONE: nowhere; the owner has CAP_IPC_LOCK
+ * @PAGES_ACCOUNT_USER: the owner's user
+ * @PAGES_ACCOUNT_MM: the owner's address space
+ */
+enum pages_account {
+	PAGES_ACCOUNT_NONE,
+	PAGES_ACCOUNT_USER,
+	PAGES_ACCOUNT_MM,
+};
+
+/**
+ * struct pages - An array of pages
+ * @ops: where they come from
+ * @refs: the areas that use it
+ * @account: how they are charged; fixed at creation, like all up to @file
+ * @writable: whether they may be written
+ * @base: user address, or offset in @file, of the first page
+ * @npages: how many
+ * @mm: the owner's address space; the structure only is held
+ * @task: the owner's thread group leader, for its limit
+ * @user: the owner's user, for its count
+ * @file: the file, for file pages
+ * @lock: protects @segments
+ * @segments: what is pinned, by index; segments do not overlap
+ */
+struct pages {
+	const struct pages_ops *ops;
+	refcount_t refs;
+	u8 account;
+	bool writable;
+	unsigned long base;
+	unsigned long npages;
+	struct mm_struct *mm;
+	struct task_struct *task;
+	struct user_struct *user;
+	struct file *file;
+	struct mutex lock;
+	struct rb_root_cached segments;
+};
+
+struct pages *pages_create_user(struct iommukit_ctx *ctx, unsigned long uva,
+				unsigned long length, bool writable);
+struct pages *pages_create_file(struct iommukit_ctx *ctx, int fd,
+				unsigned long start, unsigned long length,
+				bool writable);
+void pages_put(struct pages *pages);
+
+int pages_pin(struct pages *pages, unsigned long first, unsigned long last,
+	      struct page **out);
+void pages_unpin(struct pages *pages, unsigned long first, unsigned long last);
+int pages_rw(struct pages *pages, unsigned long offset, void *data,
+	     unsigned long length, unsigned int flags);
+
+void pages_set_batch(unsigned int npages);
+
+/* For the backings */
+struct pages *pages_alloc(struct iommukit_ctx *ctx, const struct pages_ops *ops,
+			  unsigned long start, unsigned long length,
+			  bool writable);
+void pages_copy(struct page **pages, unsigned long offset, void *data,
+		unsigned long length, bool write);
+
+int pages_cache_create(void);
+void pages_cache_destroy(void);
+
+#endif /* IOMMUKIT_PAGES_H */

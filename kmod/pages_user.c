@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pages of a process's memory, got with get_user_pages().
+ *
+ * Lasting pins ask for write access whenever the pages object is writable, for
+ * later users share them. When the owner's address space is gone nothing can be
+ * got any more: -EFAULT. What was pinned before stays good.
+ */
+#include <linux/iommukit.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/mmu_context.h>
+#include <linux/sched/mm.h>
+#include <linux/uaccess.h>
+
+#include "compat.h"
+#include "pages.h"
+#include "private.h"
+
+static unsigned long user_address(struct pages *pages, unsigned long index)
+{
+	return pages->base + index * PAGE_SIZE;
+}
+
+/* One call of GUP for up to @npages; returns how many it pinned. */
+static long user_gup(struct pages *pages, unsigned long index,
+		     unsigned long npages, unsigned int gup_flags,
+		     struct page **out)
+{
+	unsigned long start = user_address(pages, index);
+	long nr = min_t(unsigned long, npages, INT_MAX);
+
+	if (current->mm == pages->mm && compat_can_pin_fast(gup_flags)) {
+		nr = pin_user_pages_fast(start, nr, gup_flags, out);
+	} else if (mmap_read_lock_killable(pages->mm)) {
+		nr = -EINTR;
+	} else {
+		nr = compat_pin_user_pages_remote(pages->mm, start, nr,
+						  gup_flags, out);
+		mmap_read_unlock(pages->mm);
+	}
+	return nr ?: -EFAULT;
+}
+
+static int user_gup_all(struct pages *pages, unsigned long index,
+			unsigned long npages, unsigned int gup_flags,
+			struct page **out)
+{
+	unsigned long done = 0;
+	long nr = 0;
+
+	if (!mmget_not_zero(pages->mm))
+		return -EFAULT;
+	while (done < npages) {
+		nr = user_gup(pages, index + done, npages - done, gup_flags,
+			      out + done);
+		if (nr < 0)
+			break;
+		done += nr;
+	}
+	mmput(pages->mm);
+	if (nr >= 0)
+		return 0;
+	unpin_user_pages(out, done);
+	return nr;
+}
+
+static int user_pin(struct pages *pages, unsigned long index,
+		    unsigned long npages, struct page **out)
+{
+	return user_gup_all(pages, index, npages,
+			    FOLL_LONGTERM | (pages->writable ? FOLL_WRITE : 0),
+			    out);
+}
+
+static int user_pin_brief(struct pages *pages, unsigned long index,
+			  unsigned long npages, bool write, struct page **out)
+{
+	return user_gup_all(pages, index, npages, write ? FOLL_WRITE : 0, out);
+}
+
+static int user_copy(struct pages *pages, unsigned long offset, void *data,
+		     unsigned long length, bool write)
+{
+	void __user *user = (void __user *)(pages->base + offset);
+	unsigned long left;
+
+	left = write ? copy_to_user(user, data, length) :
+		       copy_from_user(data, user, length);
+	return left ? -EFAULT : 0;
+}
+
+/* A thread may borrow an mm only if it is the kernel's and has none. */
+static int user_rw_borrowed(struct pages *pages, unsigned long offset,
+			    void *data, unsigned long length, bool write)
+{
+	int rc;
+
+	if (!mmget_not_zero(pages->mm))
+		return PAGES_RW_BY_PAGE;
+	kthread_use_mm(pages->mm);
+	rc = user_copy(pages, offset, data, length, write);
+	kthread_unuse_mm(pages->mm);
+	mmput(pages->mm);
+	return rc;
+}
+
+/* From another process inside one page: what is at the address now. */
+static int user_rw_one_page(struct pages *pages, unsigned long offset,
+			    void *data, unsigned long length, bool write)
+{
+	struct page *page;
+	int rc;
+
+	if (!mmget_not_zero(pages->mm))
+		return PAGES_RW_BY_PAGE;
+	rc = user_pin_brief(pages, offset >> PAGE_SHIFT, 1, write, &page);
+	mmput(pages->mm);
+	if (rc)
+		return rc;
+	pages_copy(&page, offset_in_page(offset), data, length, write);
+	unpin_user_pages_dirty_lock(&page, 1, write);
+	return 0;
+}
+
+static int user_rw(struct pages *pages, unsigned long offset, void *data,
+		   unsigned long length, unsigned int flags)
+{
+	bool write = flags & IOMMUKIT_ACCESS_RW_WRITE;
+	bool slow = flags & __IOMMUKIT_ACCESS_RW_SLOW_PATH;
+
+	if (current->mm == pages->mm && !slow)
+		return user_copy(pages, offset, data, length, write);
+	if ((flags & IOMMUKIT_ACCESS_RW_KTHREAD) && !current->mm &&
+	    (current->flags & PF_KTHREAD))
+		return user_rw_borrowed(pages, offset, data, length, write);
+	if (offset_in_page(offset) + length <= PAGE_SIZE)
+		return user_rw_one_page(pages, offset, data, length, write);
+	return PAGES_RW_BY_PAGE;
+}
+
+static const struct pages_ops user_pages_ops = {
+	.pin = user_pin,
+	.pin_brief = user_pin_brief,
+	.rw = user_rw,
+};
+
+/**
+ * pages_create_user - create a pages object for the caller's memory
+ * @ctx: the context
+ * @uva: address of the first byte; nothing about it is checked yet
+ * @length: bytes, at least 1
+ * @writable: whether the pages may be written
+ *
+ * Context: process context, may sleep.
+ * Return: the object, or -ENOMEM.
+ */
+struct pages *pages_create_user(struct iommukit_ctx *ctx, unsigned long uva,
+				unsigned long length, bool writable)
+{
+	return pages_alloc(ctx, &user_pages_ops, uva, length, writable) ?:
+	       ERR_PTR(-ENOMEM);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of iommukit.ko share: the context behind one open of
+ * /dev/iommukit and the command being run on it.
+ *
+ * Locks, outermost first:
+ *
+ *   driver's lock       of the driver that calls in; see <linux/iommukit.h>
+ *   access.lock         rwsem: which IOAS an access is attached to. Read by rw,
+ *                       pin and unpin; written by attach, replace, detach.
+ *                       Never held over an unmap callback.
+ *   iova_space.lock     rwsem: areas, allowed and reserved ranges, alignment.
+ *                       Read by rw, pin, copy's source; written by whoever
+ *                       changes them. Never held over an unmap callback. User
+ *                       memory is faulted in under the read side (rw, pin), so
+ *                       every waiter that can is killable.
+ *   pages.lock          mutex: the pinned segments of one pages object. User
+ *                       memory is never faulted in under it.
+ *   mmap_lock           of the memory's owner
+ *
+ *   iova_space.members  spinlock of the xarray: who is notified of unmaps.
+ *                       Inside it:
+ *   access.pins_lock    spinlock: the pins of one access
+ *
+ *   ctx.objects         spinlock of the xarray: ids and both counts of objects
+ *
+ * The last three are leaves towards the others. An MMU notifier may take none
+ * of the sleeping locks.
+ */
+#ifndef IOMMUKIT_PRIVATE_H
+#define IOMMUKIT_PRIVATE_H
+
+#include <linux/minmax.h>
+#include <linux/types.h>
+#include <linux/uaccess.h>
+#include <linux/wait.h>
+#include <linux/xarray.h>
+
+struct file;
+
+/**
+ * struct iommukit_ctx - State behind one open file of /dev/iommukit
+ * @file: that file. Whoever needs the context to stay holds the file.
+ * @objects: all objects by id; reserved ids hold no object yet
+ * @wait: woken when a short-term count of an object falls
+ * @account_mm: count pinned pages against the owner's mm instead of its user;
+ *	latched into each pages object. Changed only while @objects is empty.
+ */
+struct iommukit_ctx {
+	struct file *file;
+	struct xarray objects;
+	wait_queue_head_t wait;
+	bool account_mm;
+};
+
+/**
+ * struct iommukit_ucmd - A command being run
+ * @ctx: the context it was issued on
+ * @ubuffer: the caller's structure
+ * @user_size: its size as the caller sees it
+ * @cmd: the kernel's copy, zero filled to the full size
+ */
+struct iommukit_ucmd {
+	struct iommukit_ctx *ctx;
+	void __user *ubuffer;
+	u32 user_size;
+	void *cmd;
+};
+
+/**
+ * ucmd_respond - write a command's structure back to its caller
+ * @ucmd: the command
+ * @size: size of the kernel's structure
+ *
+ * Return: 0 or -EFAULT.
+ */
+static inline int ucmd_respond(struct iommukit_ucmd *ucmd, size_t size)
+{
+	size = min_t(size_t, ucmd->user_size, size);
+	return copy_to_user(ucmd->ubuffer, ucmd->cmd, size) ? -EFAULT : 0;
+}
+
+#endif /* IOMMUKIT_PRIVATE_H */

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Building, cutting and walking runs of page frames. Nothing here allocates or
+ * locks: the memory of a struct pfn_runs is its owner's.
+ */
+#include "runs.h"
+
+#include <linux/mm.h>
+
+/**
+ * runs_count - how many runs an array of pages makes
+ * @pages: the pages, in order
+ * @npages: how many, at least 1
+ */
+unsigned long runs_count(struct page *const *pages, unsigned long npages)
+{
+	unsigned long nr = 1;
+	unsigned long i;
+
+	for (i = 1; i < npages; i++)
+		nr += page_to_pfn(pages[i]) != page_to_pfn(pages[i - 1]) + 1;
+	return nr;
+}
+
+/**
+ * runs_build - describe an array of pages as runs
+ * @runs: with room for runs_count() runs
+ * @index: index of the first page
+ * @pages: the pages, in order
+ * @npages: how many, at least 1
+ */
+void runs_build(struct pfn_runs *runs, unsigned long index,
+		struct page *const *pages, unsigned long npages)
+{
+	unsigned long expect = 0;
+	unsigned long i;
+
+	runs->nr = 0;
+	runs->last = index + npages - 1;
+	for (i = 0; i < npages; i++) {
+		unsigned long pfn = page_to_pfn(pages[i]);
+
+		if (!i || pfn != expect)
+			runs->run[runs->nr++] =
+				(struct pfn_run){ .index = index + i, .pfn = pfn };
+		expect = pfn + 1;
+	}
+}
+
+/**
+ * runs_find - which run holds a page
+ * @runs: the runs
+ * @index: index of the page, one of those described
+ *
+ * Return: the number of the run.
+ */
+unsigned long runs_find(const struct pfn_runs *runs, unsigned long index)
+{
+	unsigned long low = 0, high = runs->nr - 1;
+
+	while (low < high) {
+		unsigned long mid = high - (high - low) / 2;
+
+		if (runs->run[mid].index <= index)
+			low = mid;
+		else
+			high = mid - 1;
+	}
+	return low;
+}
+
+/**
+ * runs_cut - cut runs in two
+ * @runs: what is cut; keeps the pages before @at
+ * @at: index of the first page to go; neither the first nor beyond the last
+ * @tail: gets the pages from @at on; with room for as many runs as @runs has
+ */
+void runs_cut(struct pfn_runs *runs, unsigned long at, struct pfn_runs *tail)
+{
+	unsigned long i = runs_find(runs, at);
+
+	tail->last = runs->last;
+	tail->nr = runs->nr - i;
+	memcpy(tail->run, &runs->run[i], tail->nr * sizeof(*tail->run));
+	tail->run[0].pfn += at - tail->run[0].index;
+	tail->run[0].index = at;
+
+	runs->last = at - 1;
+	runs->nr = runs->run[i].index < at ? i + 1 : i;
+}
+
+/**
+ * runs_to_pages - list a range of pages one by one
+ * @runs: the runs
+ * @first: index of the first page
+ * @last: index of the last page
+ * @out: gets last - first + 1 pages
+ */
+void runs_to_pages(const struct pfn_runs *runs, unsigned long first,
+		   unsigned long last, struct page **out)
+{
+	unsigned long i = runs_find(runs, first);
+	unsigned long index = first;
+
+	for (; index <= last; i++) {
+		const struct pfn_run *run = &runs->run[i];
+		unsigned long end = min(run_last(runs, i), last);
+
+		for (; index <= end; index++)
+			*out++ = pfn_to_page(run->pfn + (index - run->index));
+	}
+}
+
+/**
+ * runs_unpin - unpin all pages, folio by folio
+ * @runs: the runs
+ * @dirty: mark the pages dirty first
+ *
+ * Context: may sleep if @dirty.
+ */
+void runs_unpin(const struct pfn_runs *runs, bool dirty)
+{
+	unsigned long i;
+
+	for (i = 0; i < runs->nr; i++)
+		unpin_user_page_range_dirty_lock(pfn_to_page(runs->run[i].pfn),
+						 run_last(runs, i) - runs->run[i].index + 1,
+						 dirty);
+}
