@@ -1,0 +1,56 @@
+# shellcheck shell=bash disable=SC2154
+# SPDX-License-Identifier: GPL-2.0
+#
+# Running programs that print TAP, and counting. Sourced after lib.sh.
+
+# suites_start NAME: results are collected in build/NAME.
+suites_start()
+{
+	suites_dir=$top/build/$1
+	rm -rf "$suites_dir"
+	mkdir -p "$suites_dir"
+	: >"$suites_dir/records"
+}
+
+# suite NAME CMD...: its TAP goes to stdout as it comes. Always succeeds: what
+# counts are the records.
+suite()
+{
+	local name=$1 status=0 began=$SECONDS
+	shift
+
+	echo "# suite $name"
+	"$@" </dev/null | tee "$suites_dir/$name.tap" || status=${PIPESTATUS[0]}
+	echo "# suite $name took $((SECONDS - began)) s"
+	awk -f "$top/tests/tap.awk" -v suite="$name" -v status="$status" \
+		"$suites_dir/$name.tap" >>"$suites_dir/records"
+}
+
+suites_count() { grep -c "^$1" "$suites_dir/records" || true; }
+
+# suites_list KIND: "  suite: name (reason)".
+suites_list()
+{
+	awk -F '\t' -v kind="$1" '
+		$1 == kind { print "#   " $2 ": " $3 ($4 == "" ? "" : " (" $4 ")") }' \
+		"$suites_dir/records"
+}
+
+# suites_end HINT: the last lines, and the exit status.
+suites_end()
+{
+	local passed failed skipped
+
+	passed=$(suites_count pass) failed=$(suites_count fail) skipped=$(suites_count skip)
+	if [[ $skipped -gt 0 ]]; then
+		echo "# skipped:"
+		suites_list skip
+	fi
+	if [[ $failed -gt 0 ]]; then
+		echo "# failed:"
+		suites_list fail
+		echo "# once more: $1"
+	fi
+	echo "$passed passed, $failed failed, $skipped skipped"
+	[[ $failed -eq 0 && $passed -gt 0 ]]
+}
