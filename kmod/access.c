@@ -182,6 +182,8 @@ static void access_drain(struct iommukit_access *access, struct ioas *ioas,
 	down_write(&access->lock);
 	access_forget_pins(access);
 	iova_space_leave(&old->space, old_member);
+	if (member)
+		iova_member_activate(&ioas->space, member);
 	access->ioas_unpin = ioas;
 	access->member = member;
 	access->ioas = ioas;
@@ -321,7 +323,8 @@ int iommukit_access_attach(struct iommukit_access *access, u32 ioas_id)
 	struct ioas *ioas;
 	int rc = 0;
 
-	down_write(&access->lock);
+	if (down_write_killable(&access->lock))
+		return -EINTR;
 	if (access->ioas) {
 		access_misuse(access, "attach of an attached access");
 		rc = -EINVAL;
@@ -340,6 +343,7 @@ int iommukit_access_attach(struct iommukit_access *access, u32 ioas_id)
 		rc = PTR_ERR(member);
 		goto err_release;
 	}
+	iova_member_activate(&ioas->space, member);
 	access->member = member;
 	access->ioas_unpin = ioas;
 	access->ioas = ioas;
@@ -375,7 +379,8 @@ int iommukit_access_replace(struct iommukit_access *access, u32 ioas_id)
 	struct ioas *ioas;
 	int rc;
 
-	down_write(&access->lock);
+	if (down_write_killable(&access->lock))
+		return -EINTR;
 	rc = -ENOENT;
 	if (!access->ioas)
 		goto out_unlock;
@@ -409,7 +414,8 @@ EXPORT_SYMBOL_IOMMUKIT(iommukit_access_replace);
  * iommukit_access_detach - leave the IOAS
  * @access: an attached access; else nothing happens but a report
  *
- * Calls the driver's unmap for everything.
+ * Waits until running calls of rw and pin have returned, which may depend on
+ * user space, then calls the driver's unmap for everything.
  *
  * Context: process context, may sleep, no mmap_lock held, no lock that the
  * driver's unmap takes, and not from within unmap.
@@ -451,38 +457,53 @@ static int check_area(const struct iova_area *area, unsigned int flags)
 {
 	bool write = flags & IOMMUKIT_ACCESS_RW_WRITE;
 
-	if (area->no_access)
+	if (area->state == IOVA_AREA_GOING)
+		return -ENOENT;
+	if (area->state == IOVA_AREA_REVOKED)
 		return -EINVAL;
-	if (!(area->prot & (write ? IOVA_WRITE : IOVA_READ)))
-		return -EPERM;
-	if (write && !area->pages->writable)
-		return -EPERM;
-	return 0;
+	return area->prot & (write ? IOVA_WRITE : IOVA_READ) ? 0 : -EPERM;
 }
 
-/* Pin the part of [iova, last] in @area as one slice. */
-static int pin_slice(struct pin_slice *slice, struct iova_area *area,
-		     unsigned long iova, unsigned long last,
-		     struct page **out, unsigned int flags)
+/* Keep the part of [iova, last] in @area for a slice of a pin. */
+static int take_slice(struct pin_slice *slice, struct iova_area *area,
+		      unsigned long iova, unsigned long last,
+		      unsigned int flags)
 {
 	unsigned long start = area->offset + (iova - area->iova);
 	unsigned long end = area->offset + (min(last, area->last) - area->iova);
-	int rc;
 
 	/* The pages of the next area must go on where this one's end. */
-	if (area->no_access || offset_in_page(start) ||
+	if (offset_in_page(start) ||
 	    (last > area->last && offset_in_page(end + 1)))
 		return -EINVAL;
-	rc = check_area(area, flags);
-	if (rc)
-		return rc;
 	slice->area = area;
 	slice->first = start >> PAGE_SHIFT;
 	slice->last = end >> PAGE_SHIFT;
-	rc = pages_pin(area->pages, slice->first, slice->last, out);
-	if (!rc)
-		atomic_inc(&area->pins);
-	return rc;
+	return check_area(area, flags);
+}
+
+/*
+ * Keep the areas of [iova, last] by their busy counts. Returns what is wrong
+ * after the last area taken: that shows only when the pages before it are
+ * pinned, for what is wrong with them goes first.
+ */
+static int take_areas(struct access_pin *pin, struct iova_space *space,
+		      unsigned long iova, unsigned long last,
+		      unsigned int flags)
+{
+	unsigned int nr = pin->nr;
+	struct iova_area *area;
+	int rc;
+
+	for (pin->nr = 0; pin->nr < nr; pin->nr++) {
+		area = iova_space_find(space, iova, iova);
+		rc = take_slice(&pin->slices[pin->nr], area, iova, last, flags);
+		if (rc)
+			return rc;
+		atomic_inc(&area->busy);
+		iova = area->last + 1;
+	}
+	return area->last < last ? -ENOENT : 0;
 }
 
 static void unpin_slices(struct ioas *ioas, const struct pin_slice *slices,
@@ -512,53 +533,73 @@ static struct access_pin *take_pin(struct iommukit_access *access,
 	return node ? container_of(node, struct access_pin, node) : NULL;
 }
 
+/* Pin the slices one after the other; on failure none is. */
+static int pin_slices(struct ioas *ioas, struct access_pin *pin, int wrong,
+		      struct page **out)
+{
+	unsigned int i;
+	int rc = 0;
+
+	for (i = 0; i < pin->nr; i++) {
+		struct pin_slice *slice = &pin->slices[i];
+
+		rc = pages_pin(slice->area->pages, slice->first, slice->last,
+			       out);
+		if (rc)
+			break;
+		atomic_inc(&slice->area->pins);
+		out += slice->last - slice->first + 1;
+	}
+	rc = rc ?: wrong;
+	if (rc)
+		unpin_slices(ioas, pin->slices, i);
+	return rc;
+}
+
 static int pin_in_ioas(struct iommukit_access *access, struct ioas *ioas,
 		       unsigned long iova, unsigned long last,
 		       struct page **out, unsigned int flags)
 {
 	struct iova_space *space = &ioas->space;
-	unsigned long at = iova;
 	struct access_pin *pin;
 	unsigned int i, nr;
 	int rc;
 
 	if (down_read_killable(&space->lock))
 		return -EINTR;
-	nr = count_areas(space, iova, last);
 	rc = -ENOENT;
+	nr = count_areas(space, iova, last);
 	if (!nr)
-		goto out_unlock;
+		goto err_unlock;
 	rc = -ENOMEM;
-	pin = kvmalloc(struct_size(pin, slices, nr), GFP_KERNEL_ACCOUNT);
+	pin = kvmalloc(struct_size(pin, slices, nr),
+		       GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!pin)
-		goto out_unlock;
+		goto err_unlock;
 	pin->node.start = iova;
 	pin->node.last = last;
 	pin->nr = nr;
-	for (i = 0; i < nr; i++) {
-		struct pin_slice *slice = &pin->slices[i];
-
-		rc = pin_slice(slice, iova_space_find(space, at, at), at, last,
-			       out, flags);
-		if (rc)
-			goto err_unpin;
-		at = slice->area->last + 1;
-		out += slice->last - slice->first + 1;
-	}
-	/* A hole shows only now: what is wrong before it goes first. */
-	rc = -ENOENT;
-	if (pin->slices[nr - 1].area->last < last)
-		goto err_unpin;
-	spin_lock(&access->pins_lock);
-	interval_tree_insert(&pin->node, &access->pins);
-	spin_unlock(&access->pins_lock);
+	rc = take_areas(pin, space, iova, last, flags);
 	up_read(&space->lock);
-	return 0;
 
-err_unpin:
-	unpin_slices(ioas, pin->slices, i);
-	kvfree(pin);
-out_unlock:
+	rc = pin_slices(ioas, pin, rc, out);
+	nr = pin->nr;
+	if (!rc) {
+		spin_lock(&access->pins_lock);
+		interval_tree_insert(&pin->node, &access->pins);
+		spin_unlock(&access->pins_lock);
+	}
+	/*
+	 * Only now may an unmap go on: it finds the pin, whose driver keeps it
+	 * from being unpinned before this call returns.
+	 */
+	for (i = 0; i < nr; i++)
+		iova_area_idle(space, pin->slices[i].area);
+	if (rc)
+		kvfree(pin);
+	return rc;
+
+err_unlock:
 	up_read(&space->lock);
 	return rc;
 }
@@ -602,7 +643,8 @@ int iommukit_access_pin_pages(struct iommukit_access *access,
 		return -EINVAL;
 	if (check_add_overflow(iova, length - 1, &last))
 		return -EOVERFLOW;
-	down_read(&access->lock);
+	if (down_read_killable(&access->lock))
+		return -EINTR;
 	if (access->ioas)
 		rc = pin_in_ioas(access, access->ioas, iova, last, out_pages,
 				 flags);
@@ -648,31 +690,44 @@ EXPORT_SYMBOL_IOMMUKIT(iommukit_access_unpin_pages);
 
 /* ---- copying ---- */
 
-static int rw_in_ioas(struct ioas *ioas, unsigned long iova, unsigned long last,
-		      void *data, unsigned int flags)
+/* Keep the area at @iova, if it may be copied from or to. */
+static struct iova_area *take_area(struct iova_space *space, unsigned long iova,
+				   unsigned int flags)
 {
-	struct iova_space *space = &ioas->space;
 	struct iova_area *area;
 	int rc = -ENOENT;
 
 	if (down_read_killable(&space->lock))
-		return -EINTR;
-	while ((area = iova_space_find(space, iova, iova))) {
-		unsigned long n = min(last, area->last) - iova + 1;
-
+		return ERR_PTR(-EINTR);
+	area = iova_space_find(space, iova, iova);
+	if (area)
 		rc = check_area(area, flags);
-		if (rc)
-			break;
+	if (!rc)
+		atomic_inc(&area->busy);
+	up_read(&space->lock);
+	return rc ? ERR_PTR(rc) : area;
+}
+
+static int rw_in_ioas(struct iova_space *space, unsigned long iova,
+		      unsigned long last, void *data, unsigned int flags)
+{
+	for (;;) {
+		struct iova_area *area = take_area(space, iova, flags);
+		unsigned long end, n;
+		int rc;
+
+		if (IS_ERR(area))
+			return PTR_ERR(area);
+		end = min(last, area->last);
+		n = end - iova + 1;
 		rc = pages_rw(area->pages, area->offset + (iova - area->iova),
 			      data, n, flags);
-		if (rc || area->last >= last)
-			break;
+		iova_area_idle(space, area);
+		if (rc || end == last)
+			return rc;
 		data += n;
-		iova = area->last + 1;
-		rc = -ENOENT;
+		iova = end + 1;
 	}
-	up_read(&space->lock);
-	return rc;
 }
 
 /**
@@ -715,9 +770,10 @@ int iommukit_access_rw(struct iommukit_access *access, unsigned long iova,
 		return -EOVERFLOW;
 	if (flags & ~known)
 		return -EINVAL;
-	down_read(&access->lock);
+	if (down_read_killable(&access->lock))
+		return -EINTR;
 	if (access->ioas)
-		rc = rw_in_ioas(access->ioas, iova, last, data, flags);
+		rc = rw_in_ioas(&access->ioas->space, iova, last, data, flags);
 	up_read(&access->lock);
 	return rc;
 }

@@ -7,7 +7,10 @@
 #ifndef IOMMUKIT_COMPAT_H
 #define IOMMUKIT_COMPAT_H
 
+#include <linux/cred.h>
 #include <linux/export.h>
+#include <linux/falloc.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/hugetlb.h>
 #include <linux/magic.h>
@@ -18,6 +21,10 @@
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
 #error "iommukit needs Linux 6.1 or newer"
+#endif
+
+#if BITS_PER_LONG != 64
+#error "iommukit needs a 64-bit kernel: IOVA and user addresses are unsigned long"
 #endif
 
 /* 6.13: the namespace became a string. Remove with 6.12. */
@@ -31,7 +38,7 @@
 
 /**
  * compat_can_pin_fast() - whether pin_user_pages_fast() may serve
- * @gup_flags: FOLL_* flags, FOLL_LONGTERM included
+ * @gup_flags: FOLL_* flags
  *
  * 6.2: a long-term pin for reading gives a private page to the process first.
  * Before, each VMA must be looked at; see compat_pin_user_pages_remote().
@@ -40,18 +47,20 @@
 static inline bool compat_can_pin_fast(unsigned int gup_flags)
 {
 	return LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0) ||
-	       (gup_flags & FOLL_WRITE);
+	       !(gup_flags & FOLL_LONGTERM) || (gup_flags & FOLL_WRITE);
 }
 
 /**
- * compat_pin_user_pages_remote() - pin_user_pages_remote() under a held lock
- * @mm: whose memory; its mmap_lock is held for reading and stays held
+ * compat_pin_user_pages_remote() - pin_user_pages_remote()
+ * @mm: whose memory; its mmap_lock is held for reading
  * @start: page aligned address
  * @npages: pages wanted; less may be pinned
  * @gup_flags: FOLL_* flags
  * @pages: gets the pages
+ * @locked: 1; set to 0 if the lock was dropped for good
  *
- * 6.5: the argument for VMAs went. 6.2: see compat_can_pin_fast(); before, a
+ * 6.5: the argument for VMAs went, and long-term pins may drop the lock; before
+ * they cannot wait for a page that user space serves: -EFAULT. 6.2: see compat_can_pin_fast(); before, a
  * read-only long-term pin of a copy-on-write mapping must break the copying
  * itself, by pinning for write, or the pin would stay on a page that the
  * process leaves with its next store. Remove with 6.1.
@@ -62,7 +71,8 @@ static inline long compat_pin_user_pages_remote(struct mm_struct *mm,
 						unsigned long start,
 						unsigned long npages,
 						unsigned int gup_flags,
-						struct page **pages)
+						struct page **pages,
+						int *locked)
 {
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
 	if ((gup_flags & FOLL_LONGTERM) && !(gup_flags & FOLL_WRITE)) {
@@ -71,7 +81,9 @@ static inline long compat_pin_user_pages_remote(struct mm_struct *mm,
 		if (!vma)
 			return -EFAULT;
 		npages = min(npages, (vma->vm_end - start) >> PAGE_SHIFT);
-		if (is_cow_mapping(vma->vm_flags)) {
+		/* Forcing is for what may be read but not written. */
+		if (is_cow_mapping(vma->vm_flags) &&
+		    (vma->vm_flags & VM_READ)) {
 			if (vma->vm_flags & VM_WRITE)
 				gup_flags |= FOLL_WRITE;
 			else if (!is_vm_hugetlb_page(vma))
@@ -81,9 +93,10 @@ static inline long compat_pin_user_pages_remote(struct mm_struct *mm,
 #endif
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
 	return pin_user_pages_remote(mm, start, npages, gup_flags, pages, NULL,
-				     NULL);
+				     gup_flags & FOLL_LONGTERM ? NULL : locked);
 #else
-	return pin_user_pages_remote(mm, start, npages, gup_flags, pages, NULL);
+	return pin_user_pages_remote(mm, start, npages, gup_flags, pages,
+				     locked);
 #endif
 }
 
@@ -94,10 +107,12 @@ static inline long compat_pin_user_pages_remote(struct mm_struct *mm,
  * @folio: the folio
  * @pins: how many more pins
  *
- * Return: 0.
+ * Return: 0; -ENOMEM if the count is about to overflow.
  */
 static inline int folio_add_pins(struct folio *folio, unsigned int pins)
 {
+	if (folio_ref_count(folio) <= 0)
+		return -ENOMEM;
 	if (folio_test_large(folio)) {
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 		atomic_add(pins, folio_pincount_ptr(folio));
@@ -113,83 +128,121 @@ static inline int folio_add_pins(struct folio *folio, unsigned int pins)
 }
 #endif
 
-/* 6.11: exported by the kernel. Remove with 6.1. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
+/* 7.0: memfd_pin_folios() does it all. Remove with 6.12. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
 /*
- * The folio of a shmem or hugetlbfs file at byte @pos, allocated if it is
- * missing, with a reference. Only hugetlbfs itself can allocate its pages, and
- * fallocate() is the door to it.
+ * Only hugetlbfs itself can allocate its pages, and fallocate() is the door to
+ * it. It wants the file open for writing; a page of zeroes is no writing, so
+ * that is between us and it. It gives way to any signal.
  */
-static inline struct folio *compat_memfd_folio(struct file *memfd, loff_t pos)
+static inline int compat_hugetlb_fill(struct file *file, loff_t pos,
+				      loff_t size)
 {
-	struct inode *inode = file_inode(memfd);
-	struct folio *folio;
-	struct page *page;
+	struct file *writer = dentry_open(&file->f_path, O_RDWR | O_LARGEFILE,
+					  current_cred());
+	int rc;
 
-	if (inode->i_sb->s_magic == TMPFS_MAGIC) {
-		page = shmem_read_mapping_page(inode->i_mapping,
-					       pos >> PAGE_SHIFT);
-		return IS_ERR(page) ? ERR_CAST(page) : page_folio(page);
-	}
-
-	/* The block of hugetlbfs is its huge page, and so is the unit of its
-	 * page cache.
-	 */
-	folio = filemap_get_folio(inode->i_mapping, pos >> inode->i_blkbits);
-	if (!folio) {
-		loff_t size = i_blocksize(inode);
-		int rc = vfs_fallocate(memfd, 0, round_down(pos, size), size);
-
-		if (rc)
-			return ERR_PTR(rc);
-		folio = filemap_get_folio(inode->i_mapping,
-					  pos >> inode->i_blkbits);
-	}
-	return folio ?: ERR_PTR(-EFAULT);
+	if (IS_ERR(writer))
+		return PTR_ERR(writer);
+	rc = vfs_fallocate(writer, FALLOC_FL_KEEP_SIZE, pos, size);
+	fput(writer);
+	return rc;
 }
 
+/*
+ * The folio of a hugetlbfs file at byte @pos, allocated if it is missing, with
+ * a reference. 6.7: its page cache counts in base pages, not in huge ones, which are
+ * its blocks. 6.3: what is missing is an error, not NULL.
+ */
+static inline struct folio *compat_hugetlb_folio(struct file *file, loff_t pos)
+{
+	struct inode *inode = file_inode(file);
+	unsigned int shift = LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0) ?
+			     inode->i_blkbits : PAGE_SHIFT;
+	loff_t size = i_blocksize(inode);
+	struct folio *folio;
+	int rc;
+
+	pos = round_down(pos, size);
+	folio = filemap_get_folio(inode->i_mapping, pos >> shift);
+	if (!IS_ERR_OR_NULL(folio))
+		return folio;
+	rc = compat_hugetlb_fill(file, pos, size);
+	if (rc)
+		return ERR_PTR(rc);
+	folio = filemap_get_folio(inode->i_mapping, pos >> shift);
+	return IS_ERR_OR_NULL(folio) ? ERR_PTR(-EFAULT) : folio;
+}
+
+static inline struct folio *compat_memfd_folio(struct file *file, loff_t pos)
+{
+	struct page *page;
+
+	if (file_inode(file)->i_sb->s_magic == HUGETLBFS_MAGIC)
+		return compat_hugetlb_folio(file, pos);
+	page = shmem_read_mapping_page(file->f_mapping, pos >> PAGE_SHIFT);
+	return IS_ERR(page) ? ERR_CAST(page) : page_folio(page);
+}
+#endif
+
 /**
- * memfd_pin_folios() - pin the folios of a range of a memfd
- * @memfd: a file of shmem or hugetlbfs
+ * compat_memfd_pin_folios() - memfd_pin_folios()
+ * @memfd: a file of shmem or hugetlbfs; else -EINVAL
  * @start: first byte
- * @end: last byte
+ * @end: last byte; -EINVAL if it is not in the file
  * @folios: gets the folios, each once
  * @max_folios: room in @folios
  * @offset: gets the offset of @start in the first folio
  *
- * The kernel's own also moves the folios out of movable memory.
+ * 6.11 has it, and it also moves folios out of movable memory. Before 7.0 it
+ * takes pages of hugetlbfs from the reservations of others.
  *
  * Return: the number of folios, or a negative errno.
  */
-static inline long memfd_pin_folios(struct file *memfd, loff_t start,
-				    loff_t end, struct folio **folios,
-				    unsigned int max_folios, pgoff_t *offset)
+static inline long compat_memfd_pin_folios(struct file *memfd, loff_t start,
+					   loff_t end, struct folio **folios,
+					   unsigned int max_folios,
+					   pgoff_t *offset)
 {
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
 	struct inode *inode = file_inode(memfd);
 	loff_t pos = start;
 	long nr = 0;
+	int rc;
 
 	if (!S_ISREG(inode->i_mode) || end >= i_size_read(inode) ||
 	    (inode->i_sb->s_magic != TMPFS_MAGIC &&
 	     inode->i_sb->s_magic != HUGETLBFS_MAGIC))
 		return -EINVAL;
-
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+	if (inode->i_sb->s_magic == TMPFS_MAGIC)
+		return memfd_pin_folios(memfd, start, end, folios, max_folios,
+					offset);
+#endif
 	while (pos <= end && nr < max_folios) {
 		struct folio *folio = compat_memfd_folio(memfd, pos);
 
 		if (IS_ERR(folio)) {
-			unpin_user_pages((struct page **)folios, nr);
-			return PTR_ERR(folio);
+			rc = PTR_ERR(folio);
+			goto err_unpin;
 		}
 		if (!nr)
 			*offset = pos & (folio_size(folio) - 1);
 		pos = round_down(pos, folio_size(folio)) + folio_size(folio);
-		folio_add_pins(folio, 1);
+		rc = folio_add_pins(folio, 1);
 		folio_put(folio);
+		if (rc)
+			goto err_unpin;
 		folios[nr++] = folio;
 	}
 	return nr;
-}
+
+err_unpin:
+	unpin_user_pages((struct page **)folios, nr);
+	return rc;
+#else
+	return memfd_pin_folios(memfd, start, end, folios, max_folios, offset);
 #endif
+}
 
 #endif /* IOMMUKIT_COMPAT_H */

@@ -12,6 +12,7 @@
 #include <linux/interval_tree.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 
 struct placement {
 	struct iova_space *space;
@@ -72,12 +73,15 @@ static int placement_in_window(const struct placement *p, unsigned long start,
 {
 	if (!placement_fits(p, start, last, &start))
 		return -ENOSPC;
-	while (start <= last) {
+	for (;;) {
 		MA_STATE(mas, &p->space->areas, start, start);
 		struct iova_area *next;
 		unsigned long gap_last;
 
-		if (last - start < p->length - 1 ||
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+		if (start > last || last - start < p->length - 1 ||
 		    mas_empty_area(&mas, start, last, p->length))
 			return -ENOSPC;
 		start = mas.index;
@@ -89,7 +93,6 @@ static int placement_in_window(const struct placement *p, unsigned long start,
 			return -ENOSPC;
 		start = gap_last + 1;
 	}
-	return -ENOSPC;
 }
 
 /* The allowed range, merged with its neighbours, from @node on. */
@@ -115,7 +118,8 @@ allowed_window(struct interval_tree_node *node, unsigned long *first,
  * Neither the first nor the last page of the IOVA space is ever used.
  *
  * Return: 0; -EOVERFLOW if @length is beyond reason; -EINVAL if the hint is not
- * aligned as the space demands; -ENOSPC if nothing fits.
+ * aligned as the space demands; -ENOSPC if nothing fits; -EINTR on a fatal
+ * signal.
  */
 int iova_place(struct iova_space *space, unsigned long length,
 	       unsigned long hint, unsigned long *iova)
@@ -126,6 +130,7 @@ int iova_place(struct iova_space *space, unsigned long length,
 		.length = length,
 		.offset = offset_in_page(hint),
 	};
+	int rc;
 
 	lockdep_assert_held(&space->lock);
 	if (length >= ULONG_MAX / 2)
@@ -138,15 +143,16 @@ int iova_place(struct iova_space *space, unsigned long length,
 	if (!node)
 		return placement_in_window(&p, PAGE_SIZE,
 					   ULONG_MAX - PAGE_SIZE, iova);
-	while (node) {
+	rc = -ENOSPC;
+	while (node && rc == -ENOSPC) {
 		unsigned long first, last;
 
 		node = allowed_window(node, &first, &last);
 		first = max(first, PAGE_SIZE);
 		last = min(last, ULONG_MAX - PAGE_SIZE);
-		if (first < last &&
-		    !placement_in_window(&p, first, last, iova))
-			return 0;
+		if (first < last)
+			rc = placement_in_window(&p, first, last, iova);
+		cond_resched();
 	}
-	return -ENOSPC;
+	return rc;
 }

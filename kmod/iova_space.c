@@ -63,8 +63,10 @@ void iova_ranges_free(struct rb_root_cached *root)
 {
 	struct interval_tree_node *node, *next;
 
-	rbtree_postorder_for_each_entry_safe(node, next, &root->rb_root, rb)
+	rbtree_postorder_for_each_entry_safe(node, next, &root->rb_root, rb) {
 		kfree(node);
+		cond_resched();
+	}
 	*root = RB_ROOT_CACHED;
 }
 
@@ -116,6 +118,7 @@ void iova_areas_free(struct iova_area *areas)
 
 		areas = area->next;
 		area_free(area);
+		cond_resched();
 	}
 }
 
@@ -134,19 +137,29 @@ struct iova_area *iova_space_find(struct iova_space *space, unsigned long first,
 	return mas_find(&mas, last);
 }
 
-/**
- * iova_space_erase - take an area out of its space
- * @space: the space; its lock is held for writing
- * @area: the area; freed
- *
- * Splitting a node of the tree may need memory, and this must not fail.
+/*
+ * Reshaping a node of the tree may need memory, and this must not fail. Some
+ * kernels give up in spite of __GFP_NOFAIL; a failed state is of no use then.
  */
-void iova_space_erase(struct iova_space *space, struct iova_area *area)
+static void areas_erase(struct iova_space *space, const struct iova_area *area)
 {
 	MA_STATE(mas, &space->areas, area->iova, area->last);
 
 	lockdep_assert_held_write(&space->lock);
-	mas_store_gfp(&mas, NULL, GFP_KERNEL | __GFP_NOFAIL);
+	while (mas_store_gfp(&mas, NULL, GFP_KERNEL | __GFP_NOFAIL)) {
+		mas_set_range(&mas, area->iova, area->last);
+		cond_resched();
+	}
+}
+
+/**
+ * iova_space_erase - take an area out of its space
+ * @space: the space; its lock is held for writing
+ * @area: the area; freed
+ */
+void iova_space_erase(struct iova_space *space, struct iova_area *area)
+{
+	areas_erase(space, area);
 	area_free(area);
 }
 
@@ -193,19 +206,18 @@ static int insert_locked(struct iova_space *space, struct iova_area *areas)
 	for (area = areas; area; area = area->next) {
 		MA_STATE(mas, &space->areas, area->iova, area->last);
 
-		rc = mas_store_gfp(&mas, area, GFP_KERNEL_ACCOUNT);
+		rc = -EINTR;
+		if (!fatal_signal_pending(current))
+			rc = mas_store_gfp(&mas, area, GFP_KERNEL_ACCOUNT);
 		if (rc)
 			goto err_erase;
+		cond_resched();
 	}
 	return 0;
 
 err_erase:
-	while (areas != area) {
-		MA_STATE(mas, &space->areas, areas->iova, areas->last);
-
-		mas_store_gfp(&mas, NULL, GFP_KERNEL | __GFP_NOFAIL);
-		areas = areas->next;
-	}
+	for (; areas != area; areas = areas->next)
+		areas_erase(space, areas);
 	return rc;
 }
 
@@ -284,6 +296,11 @@ int iova_space_collect(struct iova_space *space, unsigned long iova,
 		area = iova_space_find(space, iova, iova);
 		if (!area)
 			break;
+		if (fatal_signal_pending(current)) {
+			rc = -EINTR;
+			break;
+		}
+		cond_resched();
 		end = min(last, area->last);
 		*tail = iova_area_alloc(area->pages,
 					area->offset + (iova - area->iova),

@@ -23,16 +23,30 @@ enum {
 };
 
 /**
+ * enum iova_area_state - Whether drivers may come to an area
+ * @IOVA_AREA_OPEN: they may
+ * @IOVA_AREA_GOING: it is gone as soon as running calls have left: -ENOENT
+ * @IOVA_AREA_REVOKED: an unmap asked drivers to unpin it: -EINVAL, for ever if
+ *	they do not
+ */
+enum iova_area_state {
+	IOVA_AREA_OPEN,
+	IOVA_AREA_GOING,
+	IOVA_AREA_REVOKED,
+};
+
+/**
  * struct iova_area - A stretch of IOVA made by one map or copy command
  * @iova: first IOVA
  * @last: last IOVA
  * @pages: what it stands for; holds a reference
  * @offset: byte of @pages that @iova stands for
  * @next: links areas that are not in a space yet
- * @pins: pins of drivers; raised under the space's lock, dropped anywhere. The
- *	area cannot go while it is not 0.
+ * @pins: pins of drivers. Raised while @busy is, dropped anywhere.
+ * @busy: calls at work on the area without the lock. Raised under the space's
+ *	lock, dropped anywhere. The area cannot go while either is not 0.
  * @prot: IOVA_READ, IOVA_WRITE
- * @no_access: an unmap is under way: refuse new pins and copies
+ * @state: enum iova_area_state
  */
 struct iova_area {
 	unsigned long iova;
@@ -41,13 +55,14 @@ struct iova_area {
 	unsigned long offset;
 	struct iova_area *next;
 	atomic_t pins;
+	atomic_t busy;
 	u8 prot;
-	bool no_access;
+	u8 state;
 };
 
 /**
  * struct iova_space - The map
- * @lock: protects all but @members and @pin_drops
+ * @lock: protects all but @members, @pin_drops and the counts of areas
  * @areas: struct iova_area by IOVA; also finds gaps
  * @allowed: where automatic placement may go, if not empty; no overlaps
  * @reserved: where nothing may be mapped; may overlap each other
@@ -88,6 +103,7 @@ struct iova_member_ops {
  * @needs_page_alignment: it pins whole pages
  * @slot: where it is in the space's members
  * @notifying: running calls of iova_member_ops.unmap
+ * @active: it works in this space, no longer in the one it comes from
  * @leaving: it unpins everything by itself; do not call it any more
  */
 struct iova_member {
@@ -96,6 +112,7 @@ struct iova_member {
 	bool needs_page_alignment;
 	u32 slot;
 	unsigned int notifying;
+	bool active;
 	bool leaving;
 };
 
@@ -131,11 +148,13 @@ int iova_place(struct iova_space *space, unsigned long length,
 	       unsigned long hint, unsigned long *iova);
 
 int iova_space_join(struct iova_space *space, struct iova_member *member);
+void iova_member_activate(struct iova_space *space, struct iova_member *member);
 void iova_member_stop(struct iova_space *space, struct iova_member *member);
 void iova_space_leave(struct iova_space *space, struct iova_member *member);
 int iova_space_unmap(struct iova_space *space, unsigned long first,
 		     unsigned long last, unsigned long *unmapped);
 void iova_area_unpinned(struct iova_space *space, struct iova_area *area);
+void iova_area_idle(struct iova_space *space, struct iova_area *area);
 void iova_space_pins_changed(struct iova_space *space);
 
 int iova_align_page_members(struct iova_space *space, int change);

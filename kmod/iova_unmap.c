@@ -9,14 +9,15 @@
  * a limit for each area. The area is named by its IOVA meanwhile, never by its
  * address: another unmap may free it.
  *
- * A member that is leaving unpins everything by itself; it is waited for but
- * not asked, and does not use up the limit.
+ * Some let go by themselves and are just waited for, without a limit: calls that
+ * are copying or about to pin, and members that are leaving.
  */
 #include <linux/moduleparam.h>
 #include <linux/sched/signal.h>
 
 #include "iova_space.h"
 
+#define STOP_REPORT (60 * HZ)
 #define UNMAP_TIMEOUT_MIN_MS 1000
 #define UNMAP_TIMEOUT_MAX_MS 3600000
 
@@ -63,9 +64,26 @@ int iova_space_join(struct iova_space *space, struct iova_member *member)
 }
 
 /**
+ * iova_member_activate - begin to ask a member
+ * @space: the space
+ * @member: a member that is going to pin, and has no pins of another space
+ *
+ * Context: any.
+ */
+void iova_member_activate(struct iova_space *space, struct iova_member *member)
+{
+	xa_lock(&space->members);
+	member->active = true;
+	xa_unlock(&space->members);
+}
+
+/**
  * iova_member_stop - have no more calls of a member's unmap
  * @space: the space
  * @member: a member that will unpin everything by itself and leave
+ *
+ * Waits for running calls, without giving up: the driver could free what they
+ * use.
  *
  * Context: may sleep. Must not be called from the member's unmap.
  */
@@ -74,7 +92,9 @@ void iova_member_stop(struct iova_space *space, struct iova_member *member)
 	xa_lock(&space->members);
 	member->leaving = true;
 	xa_unlock(&space->members);
-	wait_event(space->wait, !READ_ONCE(member->notifying));
+	while (!wait_event_timeout(space->wait, !READ_ONCE(member->notifying),
+				   STOP_REPORT))
+		pr_crit("still waiting for a driver's unmap to return\n");
 	/* Whoever made it 0 may still be inside the lock. */
 	xa_lock(&space->members);
 	xa_unlock(&space->members);
@@ -123,14 +143,28 @@ void iova_area_unpinned(struct iova_space *space, struct iova_area *area)
 		iova_space_pins_changed(space);
 }
 
+/**
+ * iova_area_idle - a call is no longer at work on an area
+ * @space: the space, which the caller keeps alive
+ * @area: the area; may be gone on return
+ *
+ * Context: any.
+ */
+void iova_area_idle(struct iova_space *space, struct iova_area *area)
+{
+	if (atomic_dec_and_test(&area->busy))
+		iova_space_pins_changed(space);
+}
+
 /* ---- unmap ---- */
 
 /**
- * struct revocation - Progress in freeing one area of its pins
+ * struct revocation - Progress in freeing one area of its users
  * @iova: first IOVA of the area
  * @last: last IOVA of the area
  * @deadline: when patience ends, in jiffies
  * @seen: iova_space.pin_drops before the members were asked
+ * @busy: calls are at work on it
  * @draining: a leaving member holds pins there
  * @asked: the members were asked at least once
  */
@@ -139,6 +173,7 @@ struct revocation {
 	unsigned long last;
 	unsigned long deadline;
 	int seen;
+	bool busy;
 	bool draining;
 	bool asked;
 };
@@ -151,7 +186,8 @@ static struct iova_member *next_holder(struct iova_space *space,
 
 	xa_lock(&space->members);
 	xa_for_each_start(&space->members, *slot, member, *slot) {
-		if (!member->ops->holds(member->owner, r->iova, r->last))
+		if (!member->active ||
+		    !member->ops->holds(member->owner, r->iova, r->last))
 			continue;
 		if (!member->leaving) {
 			member->notifying++;
@@ -188,20 +224,23 @@ static unsigned long new_deadline(void)
 	return jiffies + msecs_to_jiffies(READ_ONCE(unmap_timeout_ms));
 }
 
-/* Ask, or wait and then ask again, for the pins of an area. No lock is held. */
+/*
+ * Ask, or wait and then ask again, for the pins of an area. No lock is held.
+ * @seen was read before the last look at the area, so no drop is missed.
+ */
 static int revoke_pins(struct iova_space *space, struct revocation *r)
 {
 	long rc, left = MAX_SCHEDULE_TIMEOUT;
 
 	if (r->asked) {
-		if (r->draining)
+		if (r->busy || r->draining)
 			r->deadline = new_deadline();
 		else
 			left = r->deadline - jiffies;
 		if (left <= 0) {
 			pr_warn_once("unmap of [%#lx, %#lx]: a driver did not unpin in time\n",
 				     r->iova, r->last);
-			return -EDEADLK;
+			return -EDEADLOCK;
 		}
 		rc = wait_event_killable_timeout(space->wait,
 						 atomic_read(&space->pin_drops) != r->seen,
@@ -214,7 +253,7 @@ static int revoke_pins(struct iova_space *space, struct revocation *r)
 }
 
 /*
- * Remove areas from @first on until one is pinned; that one is closed and noted
+ * Remove areas from @first on until one is in use; that one is closed and noted
  * in @r. Returns -EAGAIN for it, 0 at the end.
  */
 static int unmap_unpinned(struct iova_space *space, unsigned long first,
@@ -222,18 +261,26 @@ static int unmap_unpinned(struct iova_space *space, unsigned long first,
 			  struct revocation *r)
 {
 	struct iova_area *area;
+	int busy;
 
 	while ((area = iova_space_find(space, first, last))) {
 		if (area->iova < first || area->last > last)
 			return -ENOENT;
-		if (atomic_read(&area->pins)) {
-			area->no_access = true;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		busy = atomic_read(&area->busy);
+		if (busy || atomic_read(&area->pins)) {
+			if (atomic_read(&area->pins))
+				area->state = IOVA_AREA_REVOKED;
+			else if (area->state == IOVA_AREA_OPEN)
+				area->state = IOVA_AREA_GOING;
 			if (r->iova != area->iova || r->last != area->last)
 				*r = (struct revocation){
 					.iova = area->iova,
 					.last = area->last,
 					.deadline = new_deadline(),
 				};
+			r->busy = busy;
 			return -EAGAIN;
 		}
 		*unmapped += area->last - area->iova + 1;
@@ -241,6 +288,18 @@ static int unmap_unpinned(struct iova_space *space, unsigned long first,
 		cond_resched();
 	}
 	return 0;
+}
+
+/* An unmap gives up on an area that was only waiting for calls to leave. */
+static void reopen(struct iova_space *space, const struct revocation *r)
+{
+	struct iova_area *area;
+
+	down_write(&space->lock);
+	area = iova_space_find(space, r->iova, r->last);
+	if (area && area->state == IOVA_AREA_GOING)
+		area->state = IOVA_AREA_OPEN;
+	up_write(&space->lock);
 }
 
 /**
@@ -254,7 +313,7 @@ static int unmap_unpinned(struct iova_space *space, unsigned long first,
  *
  * Context: may sleep; killable. Members' unmap is called without a lock.
  * Return: 0, also if there was nothing; -ENOENT if an area sticks out;
- * -EDEADLK if a member keeps its pins; -EINTR.
+ * -EDEADLOCK if a member keeps its pins; -EINTR.
  */
 int iova_space_unmap(struct iova_space *space, unsigned long first,
 		     unsigned long last, unsigned long *unmapped)
@@ -272,7 +331,9 @@ int iova_space_unmap(struct iova_space *space, unsigned long first,
 		if (rc != -EAGAIN)
 			return rc;
 		rc = revoke_pins(space, &r);
-		if (rc)
+		if (rc) {
+			reopen(space, &r);
 			return rc;
+		}
 	}
 }

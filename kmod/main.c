@@ -12,6 +12,7 @@
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/nospec.h>
 #include <linux/pgtable.h>
 #include <linux/slab.h>
 #include <uapi/linux/iommukit.h>
@@ -121,7 +122,7 @@ static int cmd_info(struct iommukit_ucmd *ucmd)
 	return ucmd_respond(ucmd, sizeof(*cmd));
 }
 
-/* As large as the largest structure; the test module's may have 128 bytes. */
+/* As large as the largest structure, or as the test module's may be. */
 union command_buffer {
 	struct iommukit_destroy destroy;
 	struct iommukit_info info;
@@ -133,7 +134,7 @@ union command_buffer {
 	struct iommukit_ioas_map_file ioas_map_file;
 	struct iommukit_ioas_unmap ioas_unmap;
 	struct iommukit_option option;
-	u8 test[128];
+	u8 test[IOMMUKIT_TEST_SIZE_MAX];
 };
 
 /* Both tables begin at a multiple of 64. */
@@ -185,8 +186,11 @@ static int read_command(struct iommukit_ucmd *ucmd, size_t size,
 }
 
 static int run_command(struct iommukit_ucmd *ucmd, unsigned int word,
-		       const struct command *cmd)
+		       const struct command *table, unsigned int nr)
 {
+	unsigned int slot = COMMAND_SLOT(_IOC_NR(word));
+	const struct command *cmd = &table[array_index_nospec(slot, nr)];
+
 	if (get_user(ucmd->user_size, (u32 __user *)ucmd->ubuffer))
 		return -EFAULT;
 	if (cmd->word != word)
@@ -226,12 +230,13 @@ static long ctx_ioctl(struct file *file, unsigned int word, unsigned long arg)
 
 	BUILD_BUG_ON(sizeof(buffer) > sizeof(buffer.test));
 	if (nr >= IOMMUKIT_CMD_BASE && nr <= CMD_COMPAT_LAST)
-		return run_command(&ucmd, word,
-				   &compat_commands[COMMAND_SLOT(nr)]);
+		return run_command(&ucmd, word, compat_commands,
+				   ARRAY_SIZE(compat_commands));
 	if (nr > CMD_COMPAT_LAST && nr <= _IOC_NR(CMD_TEST_WORD))
 		return run_test_command(&ucmd, word);
 	if (nr >= IOMMUKIT_CMD_EXT_BASE && nr <= CMD_EXT_LAST)
-		return run_command(&ucmd, word, &ext_commands[COMMAND_SLOT(nr)]);
+		return run_command(&ucmd, word, ext_commands,
+				   ARRAY_SIZE(ext_commands));
 	return -ENOTTY;
 }
 

@@ -15,8 +15,6 @@
 
 #include "private.h"
 
-#define OBJECT_WAIT_REPORT (60 * HZ)
-
 /**
  * object_reserve - create an object that nobody can look up yet
  * @ctx: the context
@@ -121,7 +119,7 @@ void object_put_busy(struct iommukit_ctx *ctx, struct iommukit_object *obj)
  */
 void object_put(struct iommukit_ctx *ctx, struct iommukit_object *obj)
 {
-	/* In this order: a destroyer that sees busy == 1 sees users as well. */
+	/* In this order: who sees busy fall sees that users fell as well. */
 	refcount_dec(&obj->users);
 	object_put_busy(ctx, obj);
 }
@@ -134,18 +132,26 @@ static bool object_erased(struct iommukit_ctx *ctx, u32 id,
 			  struct iommukit_object **out)
 {
 	struct iommukit_object *obj;
+	unsigned int busy, users;
 	bool decided = true;
 
 	xa_lock(&ctx->objects);
 	obj = xa_load(&ctx->objects, id);
-	if (!obj)
+	if (!obj) {
 		*out = ERR_PTR(-ENOENT);
-	else if (refcount_read(&obj->users) > refcount_read(&obj->busy))
+		goto out_unlock;
+	}
+	/* Against the order of object_put(), or a user just gone would count. */
+	busy = refcount_read(&obj->busy);
+	smp_rmb();
+	users = refcount_read(&obj->users);
+	if (users > busy)
 		*out = ERR_PTR(-EBUSY);
-	else if (refcount_read(&obj->busy) > 1)
+	else if (busy > 1)
 		decided = false;
 	else
 		*out = __xa_erase(&ctx->objects, id);
+out_unlock:
 	xa_unlock(&ctx->objects);
 	return decided;
 }
@@ -181,18 +187,14 @@ int object_destroy_id(struct iommukit_ctx *ctx, u32 id)
  * @ctx: the context
  * @obj: an object the caller is the last lasting user of
  *
- * Waits, without giving up, for commands on the object. Its destroy routine is
- * not called; freeing it with kfree() is up to the caller.
+ * No command looks objects of drivers up, so there is nobody to wait for. The
+ * destroy routine is not called; freeing with kfree() is up to the caller.
  *
- * Context: may sleep.
+ * Context: any.
  */
 void object_remove(struct iommukit_ctx *ctx, struct iommukit_object *obj)
 {
 	xa_erase(&ctx->objects, obj->id);
-	while (!wait_event_timeout(ctx->wait, refcount_read(&obj->busy) == 1,
-				   OBJECT_WAIT_REPORT))
-		pr_crit("object %u: still waiting for commands to end\n",
-			obj->id);
 }
 
 /**
@@ -216,6 +218,7 @@ void objects_destroy_all(struct iommukit_ctx *ctx)
 			obj->ops->destroy(obj);
 			kfree(obj);
 			progress = true;
+			cond_resched();
 		}
 	} while (progress);
 	WARN_ON(!xa_empty(&ctx->objects));

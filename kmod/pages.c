@@ -5,7 +5,8 @@
  * Segments hold what is pinned. A pin that begins or ends inside a segment cuts
  * it, so a segment always lies inside or outside of any pin, and its count is
  * the number of pins that cover it. Unpinning the exact range of a pin finds
- * the cuts in place and needs no memory.
+ * the cuts in place and needs no memory. Segments are bounded, so that cutting
+ * one is cheap and getting one neither hogs the CPU nor outlasts a signal.
  *
  * Pages are got without pages.lock held, for the owner's memory may take any
  * time to appear. Whoever comes back second finds the first one's segment and
@@ -20,12 +21,16 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/user.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "private.h"
 #include "runs.h"
 
 #define PAGES_BATCH_MAX 32U
+
+/* A segment is within a stretch of this many pages, aligned by address. */
+#define SEGMENT_PAGES (SZ_2M / PAGE_SIZE)
 
 static struct kmem_cache *pages_cache;
 
@@ -67,7 +72,7 @@ static int charge_mm(struct pages *pages, unsigned long npages)
 	int rc = -EINTR;
 
 	if (!mmget_not_zero(pages->mm))
-		return -EFAULT;
+		return -EINVAL;
 	if (!mmap_write_lock_killable(pages->mm)) {
 		rc = __account_locked_vm(pages->mm, npages, true, pages->task,
 					 false);
@@ -88,7 +93,10 @@ static void uncharge_mm(struct pages *pages, unsigned long npages)
 	mmput(pages->mm);
 }
 
-/* Charging comes before pinning, so the limit is never exceeded, not briefly. */
+/*
+ * Charging comes after getting the pages, since who comes second must not be
+ * charged; segments are small, so the limit is exceeded by little and briefly.
+ */
 static int pages_charge(struct pages *pages, unsigned long npages)
 {
 	int rc = 0;
@@ -137,6 +145,7 @@ static struct pages_segment *segment_first(struct pages *pages,
 	return node ? container_of(node, struct pages_segment, node) : NULL;
 }
 
+/* Get pages and describe them; nothing is charged yet. */
 static struct pages_segment *segment_create(struct pages *pages,
 					    unsigned long first,
 					    unsigned long last,
@@ -146,74 +155,106 @@ static struct pages_segment *segment_create(struct pages *pages,
 	struct pages_segment *seg;
 	int rc;
 
-	rc = pages_charge(pages, npages);
-	if (rc)
-		return ERR_PTR(rc);
 	rc = pages->ops->pin(pages, first, npages, out);
 	if (rc)
-		goto err_uncharge;
+		return ERR_PTR(rc);
 	seg = segment_alloc(runs_count(out, npages));
 	if (!seg) {
-		rc = -ENOMEM;
-		goto err_unpin;
+		unpin_user_pages(out, npages);
+		return ERR_PTR(-ENOMEM);
 	}
 	seg->node.start = first;
 	seg->node.last = last;
 	seg->pins = 1;
 	runs_build(&seg->runs, first, out, npages);
 	return seg;
-
-err_unpin:
-	unpin_user_pages(out, npages);
-err_uncharge:
-	pages_uncharge(pages, npages);
-	return ERR_PTR(rc);
 }
 
-static void segment_destroy(struct pages *pages, struct pages_segment *seg,
-			    bool dirty)
+/*
+ * Charge for a new segment and make it known. -EAGAIN if somebody was faster:
+ * theirs are the pages then, and theirs is the charge.
+ */
+static int segment_add(struct pages *pages, struct pages_segment *seg)
 {
-	runs_unpin(&seg->runs, dirty);
-	pages_uncharge(pages, segment_npages(seg));
-	kvfree(seg);
-}
-
-/* Cut a segment so that another one begins at @at; return that one. */
-static struct pages_segment *segment_cut(struct pages *pages,
-					 struct pages_segment *seg,
-					 unsigned long at)
-{
-	struct pages_segment *tail = segment_alloc(seg->runs.nr);
+	int rc;
 
 	lockdep_assert_held(&pages->lock);
-	if (!tail)
-		return NULL;
-	interval_tree_remove(&seg->node, &pages->segments);
-	tail->node.start = at;
-	tail->node.last = seg->node.last;
-	tail->pins = seg->pins;
-	seg->node.last = at - 1;
-	runs_cut(&seg->runs, at, &tail->runs);
-	interval_tree_insert(&seg->node, &pages->segments);
-	interval_tree_insert(&tail->node, &pages->segments);
-	return tail;
+	if (segment_first(pages, seg->node.start, seg->node.last))
+		return -EAGAIN;
+	rc = pages_charge(pages, segment_npages(seg));
+	if (!rc)
+		interval_tree_insert(&seg->node, &pages->segments);
+	return rc;
 }
 
-/* One more pin on the part of a segment that lies in [first, last]. */
+static struct pages_segment *segment_slice(const struct pages_segment *seg,
+					   unsigned long first,
+					   unsigned long last)
+{
+	struct pages_segment *slice;
+
+	slice = segment_alloc(runs_slice_count(&seg->runs, first, last));
+	if (!slice)
+		return NULL;
+	slice->node.start = first;
+	slice->node.last = last;
+	slice->pins = seg->pins;
+	runs_slice(&seg->runs, first, last, &slice->runs);
+	return slice;
+}
+
+/*
+ * One more pin on the part of a segment that lies in [first, last]. If that is
+ * not all of it, the segment gives way to two or three that are.
+ */
 static struct pages_segment *segment_pin(struct pages *pages,
 					 struct pages_segment *seg,
 					 unsigned long first,
 					 unsigned long last)
 {
-	if (seg->node.start < first) {
-		seg = segment_cut(pages, seg, first);
-		if (!seg)
-			return ERR_PTR(-ENOMEM);
+	struct pages_segment *before = NULL, *part, *after = NULL;
+
+	lockdep_assert_held(&pages->lock);
+	first = max(first, seg->node.start);
+	last = min(last, seg->node.last);
+	if (first == seg->node.start && last == seg->node.last) {
+		seg->pins++;
+		return seg;
 	}
-	if (seg->node.last > last && !segment_cut(pages, seg, last + 1))
-		return ERR_PTR(-ENOMEM);
-	seg->pins++;
-	return seg;
+
+	part = segment_slice(seg, first, last);
+	if (first > seg->node.start)
+		before = segment_slice(seg, seg->node.start, first - 1);
+	if (last < seg->node.last)
+		after = segment_slice(seg, last + 1, seg->node.last);
+	if (!part || (first > seg->node.start && !before) ||
+	    (last < seg->node.last && !after)) {
+		kvfree(part);
+		kvfree(before);
+		kvfree(after);
+		return NULL;
+	}
+	interval_tree_remove(&seg->node, &pages->segments);
+	kvfree(seg);
+	interval_tree_insert(&part->node, &pages->segments);
+	if (before)
+		interval_tree_insert(&before->node, &pages->segments);
+	if (after)
+		interval_tree_insert(&after->node, &pages->segments);
+	part->pins++;
+	return part;
+}
+
+/*
+ * Where a segment beginning at @index has to end: not beyond what one step of
+ * getting pages may take, nor in the midst of a huge page.
+ */
+static unsigned long segment_limit(const struct pages *pages,
+				   unsigned long index)
+{
+	unsigned long base = pages->base >> PAGE_SHIFT;
+
+	return ((base + index) | (SEGMENT_PAGES - 1)) - base;
 }
 
 /**
@@ -228,7 +269,8 @@ static struct pages_segment *segment_pin(struct pages *pages,
  *
  * Context: may sleep and fault in the owner's memory.
  * Return: 0; -ENOMEM, also if RLIMIT_MEMLOCK would be exceeded; -EFAULT if the
- * memory or its owner is not there; -EINTR on a fatal signal; other errnos of
+ * memory or its owner is not there; -EINVAL if file pages shall be charged to
+ * an mm that is gone; -EINTR on a fatal signal; other errnos of
  * get_user_pages().
  */
 int pages_pin(struct pages *pages, unsigned long first, unsigned long last,
@@ -240,12 +282,12 @@ int pages_pin(struct pages *pages, unsigned long first, unsigned long last,
 	int rc = 0;
 
 	mutex_lock(&pages->lock);
-	while (index <= last) {
+	while (index <= last && !rc) {
 		seg = segment_first(pages, index, last);
 		if (seg && seg->node.start <= index) {
 			seg = segment_pin(pages, seg, index, last);
-			if (IS_ERR(seg)) {
-				rc = PTR_ERR(seg);
+			if (!seg) {
+				rc = -ENOMEM;
 				break;
 			}
 			end = seg->node.last;
@@ -255,7 +297,8 @@ int pages_pin(struct pages *pages, unsigned long first, unsigned long last,
 			continue;
 		}
 
-		end = seg ? seg->node.start - 1 : last;
+		end = min(seg ? seg->node.start - 1 : last,
+			  segment_limit(pages, index));
 		mutex_unlock(&pages->lock);
 		seg = segment_create(pages, index, end, out + (index - first));
 		mutex_lock(&pages->lock);
@@ -263,18 +306,19 @@ int pages_pin(struct pages *pages, unsigned long first, unsigned long last,
 			rc = PTR_ERR(seg);
 			break;
 		}
-		if (segment_first(pages, index, end)) {
-			/* Somebody was faster; theirs are the pages. */
-			mutex_unlock(&pages->lock);
-			segment_destroy(pages, seg, false);
-			mutex_lock(&pages->lock);
+		rc = segment_add(pages, seg);
+		if (!rc) {
+			index = end + 1;
 			continue;
 		}
-		interval_tree_insert(&seg->node, &pages->segments);
-		index = end + 1;
+		runs_unpin(&seg->runs, false);
+		kvfree(seg);
+		if (rc == -EAGAIN)
+			rc = 0;
 	}
 	mutex_unlock(&pages->lock);
 
+	/* Others may have shared and written what is given back here. */
 	if (rc && index > first)
 		pages_unpin(pages, first, index - 1);
 	return rc;
@@ -314,7 +358,10 @@ void pages_unpin(struct pages *pages, unsigned long first, unsigned long last)
 	while (unused) {
 		seg = unused;
 		unused = seg->next;
-		segment_destroy(pages, seg, pages->writable);
+		runs_unpin(&seg->runs, pages->writable);
+		pages_uncharge(pages, segment_npages(seg));
+		kvfree(seg);
+		cond_resched();
 	}
 }
 

@@ -49,9 +49,10 @@ static int file_pin(struct pages *pages, unsigned long index,
 	while (done < npages) {
 		pgoff_t offset = 0;
 
-		nr = memfd_pin_folios(pages->file,
-				      pages->base + (index + done) * PAGE_SIZE,
-				      last, folios, FILE_FOLIO_BATCH, &offset);
+		nr = compat_memfd_pin_folios(pages->file,
+					     pages->base + (index + done) * PAGE_SIZE,
+					     last, folios, FILE_FOLIO_BATCH,
+					     &offset);
 		if (nr <= 0)
 			break;
 		for (i = 0; i < nr; i++) {

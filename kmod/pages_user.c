@@ -11,6 +11,8 @@
 #include <linux/mm.h>
 #include <linux/mmu_context.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sizes.h>
 #include <linux/uaccess.h>
 
 #include "compat.h"
@@ -28,20 +30,22 @@ static long user_gup(struct pages *pages, unsigned long index,
 		     struct page **out)
 {
 	unsigned long start = user_address(pages, index);
-	long nr = min_t(unsigned long, npages, INT_MAX);
+	int locked = 1;
+	long nr;
 
-	if (current->mm == pages->mm && compat_can_pin_fast(gup_flags)) {
-		nr = pin_user_pages_fast(start, nr, gup_flags, out);
-	} else if (mmap_read_lock_killable(pages->mm)) {
-		nr = -EINTR;
-	} else {
-		nr = compat_pin_user_pages_remote(pages->mm, start, nr,
-						  gup_flags, out);
+	if (current->mm == pages->mm && compat_can_pin_fast(gup_flags))
+		return pin_user_pages_fast(start, npages, gup_flags, out) ?:
+		       -EFAULT;
+	if (mmap_read_lock_killable(pages->mm))
+		return -EINTR;
+	nr = compat_pin_user_pages_remote(pages->mm, start, npages, gup_flags,
+					  out, &locked);
+	if (locked)
 		mmap_read_unlock(pages->mm);
-	}
 	return nr ?: -EFAULT;
 }
 
+/* Returns PAGES_RW_BY_PAGE when the owner's address space is gone. */
 static int user_gup_all(struct pages *pages, unsigned long index,
 			unsigned long npages, unsigned int gup_flags,
 			struct page **out)
@@ -50,7 +54,7 @@ static int user_gup_all(struct pages *pages, unsigned long index,
 	long nr = 0;
 
 	if (!mmget_not_zero(pages->mm))
-		return -EFAULT;
+		return PAGES_RW_BY_PAGE;
 	while (done < npages) {
 		nr = user_gup(pages, index + done, npages - done, gup_flags,
 			      out + done);
@@ -68,26 +72,41 @@ static int user_gup_all(struct pages *pages, unsigned long index,
 static int user_pin(struct pages *pages, unsigned long index,
 		    unsigned long npages, struct page **out)
 {
-	return user_gup_all(pages, index, npages,
-			    FOLL_LONGTERM | (pages->writable ? FOLL_WRITE : 0),
-			    out);
+	int rc = user_gup_all(pages, index, npages,
+			      FOLL_LONGTERM | (pages->writable ? FOLL_WRITE : 0),
+			      out);
+
+	return rc == PAGES_RW_BY_PAGE ? -EFAULT : rc;
 }
 
 static int user_pin_brief(struct pages *pages, unsigned long index,
 			  unsigned long npages, bool write, struct page **out)
 {
-	return user_gup_all(pages, index, npages, write ? FOLL_WRITE : 0, out);
+	int rc = user_gup_all(pages, index, npages, write ? FOLL_WRITE : 0,
+			      out);
+
+	return rc == PAGES_RW_BY_PAGE ? -EFAULT : rc;
 }
 
 static int user_copy(struct pages *pages, unsigned long offset, void *data,
 		     unsigned long length, bool write)
 {
 	void __user *user = (void __user *)(pages->base + offset);
-	unsigned long left;
 
-	left = write ? copy_to_user(user, data, length) :
-		       copy_from_user(data, user, length);
-	return left ? -EFAULT : 0;
+	while (length) {
+		/* One copy takes less than 2 GiB and sees no signals. */
+		unsigned long n = min_t(unsigned long, length, SZ_16M);
+
+		if (write ? copy_to_user(user, data, n) :
+			    copy_from_user(data, user, n))
+			return -EFAULT;
+		user += n;
+		data += n;
+		length -= n;
+		if (length && fatal_signal_pending(current))
+			return -EINTR;
+	}
+	return 0;
 }
 
 /* A thread may borrow an mm only if it is the kernel's and has none. */
@@ -112,10 +131,8 @@ static int user_rw_one_page(struct pages *pages, unsigned long offset,
 	struct page *page;
 	int rc;
 
-	if (!mmget_not_zero(pages->mm))
-		return PAGES_RW_BY_PAGE;
-	rc = user_pin_brief(pages, offset >> PAGE_SHIFT, 1, write, &page);
-	mmput(pages->mm);
+	rc = user_gup_all(pages, offset >> PAGE_SHIFT, 1,
+			  write ? FOLL_WRITE : 0, &page);
 	if (rc)
 		return rc;
 	pages_copy(&page, offset_in_page(offset), data, length, write);

@@ -8,12 +8,13 @@
  *   driver's lock       of the driver that calls in; see <linux/iommukit.h>
  *   access.lock         rwsem: which IOAS an access is attached to. Read by rw,
  *                       pin and unpin; written by attach, replace, detach.
- *                       Never held over an unmap callback.
+ *                       Never held over an unmap callback, but over the
+ *                       faulting of rw and pin: a change waits for those.
  *   iova_space.lock     rwsem: areas, allowed and reserved ranges, alignment.
  *                       Read by rw, pin, copy's source; written by whoever
- *                       changes them. Never held over an unmap callback. User
- *                       memory is faulted in under the read side (rw, pin), so
- *                       every waiter that can is killable.
+ *                       changes them. Never held over an unmap callback, nor
+ *                       while user memory is faulted in: rw and pin keep the
+ *                       areas they work on by their busy counts.
  *   pages.lock          mutex: the pinned segments of one pages object. User
  *                       memory is never faulted in under it.
  *   mmap_lock           of the memory's owner
@@ -23,6 +24,10 @@
  *   access.pins_lock    spinlock: the pins of one access
  *
  *   ctx.objects         spinlock of the xarray: ids and both counts of objects
+ *
+ * rw, pin and unpin may drop the last reference to an address space, whose end
+ * takes locks of other subsystems, with access.lock held. Pinning pages of
+ * hugetlbfs takes the inode's lock there.
  *
  * The last three are leaves towards the others. An MMU notifier may take none
  * of the sleeping locks.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Building, cutting and walking runs of page frames. Nothing here allocates or
+ * Building, slicing and walking runs of page frames. Nothing here allocates or
  * locks: the memory of a struct pfn_runs is its owner's.
  */
 #include "runs.h"
@@ -70,23 +70,34 @@ unsigned long runs_find(const struct pfn_runs *runs, unsigned long index)
 }
 
 /**
- * runs_cut - cut runs in two
- * @runs: what is cut; keeps the pages before @at
- * @at: index of the first page to go; neither the first nor beyond the last
- * @tail: gets the pages from @at on; with room for as many runs as @runs has
+ * runs_slice_count - how many runs a part has
+ * @runs: the runs
+ * @first: index of the first page of the part
+ * @last: index of its last page
  */
-void runs_cut(struct pfn_runs *runs, unsigned long at, struct pfn_runs *tail)
+unsigned long runs_slice_count(const struct pfn_runs *runs, unsigned long first,
+			       unsigned long last)
 {
-	unsigned long i = runs_find(runs, at);
+	return runs_find(runs, last) - runs_find(runs, first) + 1;
+}
 
-	tail->last = runs->last;
-	tail->nr = runs->nr - i;
-	memcpy(tail->run, &runs->run[i], tail->nr * sizeof(*tail->run));
-	tail->run[0].pfn += at - tail->run[0].index;
-	tail->run[0].index = at;
+/**
+ * runs_slice - copy a part
+ * @runs: the runs
+ * @first: index of the first page of the part
+ * @last: index of its last page
+ * @out: with room for runs_slice_count() runs
+ */
+void runs_slice(const struct pfn_runs *runs, unsigned long first,
+		unsigned long last, struct pfn_runs *out)
+{
+	unsigned long i = runs_find(runs, first);
 
-	runs->last = at - 1;
-	runs->nr = runs->run[i].index < at ? i + 1 : i;
+	out->last = last;
+	out->nr = runs_find(runs, last) - i + 1;
+	memcpy(out->run, &runs->run[i], out->nr * sizeof(*out->run));
+	out->run[0].pfn += first - out->run[0].index;
+	out->run[0].index = first;
 }
 
 /**

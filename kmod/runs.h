@@ -38,7 +38,10 @@ unsigned long runs_count(struct page *const *pages, unsigned long npages);
 void runs_build(struct pfn_runs *runs, unsigned long index,
 		struct page *const *pages, unsigned long npages);
 unsigned long runs_find(const struct pfn_runs *runs, unsigned long index);
-void runs_cut(struct pfn_runs *runs, unsigned long at, struct pfn_runs *tail);
+unsigned long runs_slice_count(const struct pfn_runs *runs, unsigned long first,
+			       unsigned long last);
+void runs_slice(const struct pfn_runs *runs, unsigned long first,
+		unsigned long last, struct pfn_runs *out);
 void runs_to_pages(const struct pfn_runs *runs, unsigned long first,
 		   unsigned long last, struct page **out);
 void runs_unpin(const struct pfn_runs *runs, bool dirty);

@@ -21,12 +21,15 @@ static const struct iommukit_test_ops *test_ops;
  * @ops: the test module
  *
  * Context: may sleep.
- * Return: 0; -EBUSY if there is a test module already.
+ * Return: 0; -EINVAL if the structure is too large; -EBUSY if there is a test
+ * module already.
  */
 int iommukit_test_register(const struct iommukit_test_ops *ops)
 {
 	int rc = -EBUSY;
 
+	if (ops->size > IOMMUKIT_TEST_SIZE_MAX)
+		return -EINVAL;
 	down_write(&test_lock);
 	if (!test_ops) {
 		WRITE_ONCE(test_ops, ops);

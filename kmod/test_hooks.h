@@ -8,6 +8,9 @@
 
 #include <linux/types.h>
 
+/* What a test command's structure may have */
+#define IOMMUKIT_TEST_SIZE_MAX 128
+
 struct iommukit_ctx;
 struct module;
 

@@ -20,7 +20,11 @@
  * and non-zero reserved members give EOPNOTSUPP; a port other than 0 and 1
  * EINVAL; a command number that does not exist ENOTTY. Errors of the core are
  * passed on unchanged: ENOENT (hole in the IOVA range), EPERM (mapping does not
- * allow it), EINVAL, EOVERFLOW, EFAULT, ENOMEM.
+ * allow it), EINVAL, EOVERFLOW, EFAULT, ENOMEM. If only writing back the result
+ * fails (EFAULT), the command has taken effect.
+ *
+ * Commands of one engine run one after the other, except for
+ * IOMMUKIT_DMA_STATUS; waiting for one's turn ends with EINTR on a fatal signal.
  */
 #define IOMMUKIT_DMA_TYPE (';')
 #define IOMMUKIT_DMA_NR_PORTS 2
@@ -81,9 +85,10 @@ struct iommukit_dma_port {
  * @__reserved: Must be 0
  *
  * ATTACH joins an IOAS: EINVAL if attached already. REPLACE moves to another
- * one, which stops a job that uses the port: ENOENT if not attached. Both:
- * ENODEV if not bound, ENOENT if there is no such IOAS, EADDRINUSE if a port
- * that pins meets mappings that are not page aligned.
+ * one, which stops a job that uses the port, unless it fails or the port is
+ * attached to that IOAS already: ENOENT if not attached. Both: ENODEV if not
+ * bound, ENOENT if there is no such IOAS, EADDRINUSE if a port that pins meets
+ * mappings that are not page aligned.
  */
 struct iommukit_dma_attach {
 	__u32 size;
@@ -133,8 +138,9 @@ enum iommukit_dma_flags {
  * @size: sizeof(struct iommukit_dma_transfer)
  * @flags: Combination of enum iommukit_dma_flags
  * @op: One of enum iommukit_dma_op
- * @src_port: Port that @src_iova belongs to, if the op has a source
- * @dst_port: Port that @dst_iova belongs to, if the op has a destination
+ * @src_port: Port that @src_iova belongs to, if the op has a source; else any
+ * @dst_port: Port that @dst_iova belongs to, if the op has a destination; else
+ *	any
  * @__reserved: Must be 0
  * @src_iova: First byte of the source
  * @dst_iova: First byte of the destination
@@ -145,7 +151,8 @@ enum iommukit_dma_flags {
  *
  * Runs to its end and returns. Not atomic: on error a part may have been done.
  * ENODEV if a port it needs is not bound; ECANCELED if pages in use were
- * unmapped meanwhile; EINTR on a fatal signal.
+ * unmapped meanwhile; EINTR on a fatal signal; EOPNOTSUPP if the kernel lacks
+ * the digest.
  */
 struct iommukit_dma_transfer {
 	__u32 size;
@@ -200,7 +207,8 @@ struct iommukit_dma_start {
  * @size: sizeof(struct iommukit_dma_stop)
  * @flags: Must be 0
  *
- * Stop the job and release its pages. No job is no error.
+ * Stop the job and release its pages. No job is no error, and one that ended by
+ * itself keeps its state.
  */
 struct iommukit_dma_stop {
 	__u32 size;
