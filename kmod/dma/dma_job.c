@@ -183,7 +183,9 @@ int ikdma_start(struct ikdma_engine *engine, union ikdma_arg *arg)
 	struct task_struct *task;
 	int ret;
 
-	if (start->flags & ~IOMMUKIT_DMA_PIN)
+	if (start->flags & ~IOMMUKIT_DMA_PIN ||
+	    start->op == IOMMUKIT_DMA_OP_READ ||
+	    start->op == IOMMUKIT_DMA_OP_WRITE)
 		return -EOPNOTSUPP;
 	/* Only this function makes it RUNNING, and command_lock is held. */
 	if (READ_ONCE(job->state) == IOMMUKIT_DMA_RUNNING)

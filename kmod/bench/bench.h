@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Inside of iommukit_bench.ko: bench_main.c has the device and the threads,
+ * bench_loop.c what they repeat.
+ */
+#ifndef IOMMUKIT_BENCH_H
+#define IOMMUKIT_BENCH_H
+
+#include <linux/iommukit.h>
+#include <linux/ktime.h>
+#include <linux/types.h>
+
+#include "iommukit_bench_abi.h"
+
+struct page;
+
+/**
+ * struct bench_loop - What one thread does
+ * @run: The request
+ * @access: Shared by all threads; NULL for the ops without one
+ * @iova: Where this thread works
+ * @rw_flags: For the kAPI
+ * @memory: kvmalloc() memory for RW and MEMCPY
+ * @buf: The part of it that is used
+ * @pages: Array for PIN and GUP
+ * @stop: End early; READ_ONCE()
+ * @begin: When it began
+ * @end: When it ended
+ */
+struct bench_loop {
+	const struct iommukit_bench_run *run;
+	struct iommukit_access *access;
+	unsigned long iova;
+	unsigned int rw_flags;
+	void *memory;
+	void *buf;
+	struct page **pages;
+	bool stop;
+	ktime_t begin;
+	ktime_t end;
+};
+
+int bench_loop_check(const struct iommukit_bench_run *run);
+bool bench_loop_needs_access(const struct iommukit_bench_run *run);
+int bench_loop_alloc(struct bench_loop *loop);
+void bench_loop_free(struct bench_loop *loop);
+int bench_loop_run(struct bench_loop *loop);
+
+extern const struct iommukit_access_ops bench_access_ops;
+
+#endif /* IOMMUKIT_BENCH_H */

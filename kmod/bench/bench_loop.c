@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What is timed. Allocations are made before, and there is one clock call. */
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/sched/signal.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "bench.h"
+
+/*
+ * A translation cache that is indexed by the low bits of the page number, such
+ * as that of QEMU without hardware acceleration, holds only one of two pages
+ * that agree in them: a copy between these is ten times slower. So buffers lie
+ * half of this away from its multiples, where callers have their memory.
+ */
+#define BENCH_COLOUR SZ_256K
+
+/* How many iterations go between two looks at signals and the scheduler. */
+#define BENCH_BATCH 64
+
+/*
+ * Held over pin and unpin: an unmap callback that gets it finds nothing pinned.
+ * One for all runs is enough, for threads pin one after the other anyway.
+ */
+static DEFINE_MUTEX(bench_pin_lock);
+
+static void bench_access_unmap(void *data, unsigned long iova,
+			       unsigned long length)
+{
+	mutex_lock(&bench_pin_lock);
+	mutex_unlock(&bench_pin_lock);
+}
+
+const struct iommukit_access_ops bench_access_ops = {
+	.needs_pin_pages = 1,
+	.unmap = bench_access_unmap,
+};
+
+static int bench_memcpy(struct bench_loop *loop)
+{
+	size_t piece = min_t(u64, loop->run->length, SZ_1M);
+	size_t left = loop->run->length;
+	const void *src = loop->buf + ALIGN(piece, BENCH_COLOUR) +
+			  BENCH_COLOUR / 2;
+
+	while (left) {
+		size_t len = min(left, piece);
+
+		memcpy(loop->buf, src, len);
+		/* Every copy counts, though nobody reads it. */
+		barrier();
+		left -= len;
+	}
+	return 0;
+}
+
+static int bench_rw(struct bench_loop *loop)
+{
+	return iommukit_access_rw(loop->access, loop->iova, loop->buf,
+				  loop->run->length, loop->rw_flags);
+}
+
+static int bench_pin(struct bench_loop *loop)
+{
+	int ret;
+
+	mutex_lock(&bench_pin_lock);
+	ret = iommukit_access_pin_pages(loop->access, loop->iova,
+					loop->run->length, loop->pages,
+					loop->rw_flags);
+	if (!ret)
+		iommukit_access_unpin_pages(loop->access, loop->iova,
+					    loop->run->length);
+	mutex_unlock(&bench_pin_lock);
+	return ret;
+}
+
+static int bench_gup(struct bench_loop *loop)
+{
+	unsigned int flags = FOLL_LONGTERM | (loop->run->write ? FOLL_WRITE : 0);
+	int npages = DIV_ROUND_UP(loop->run->length, PAGE_SIZE);
+	int pinned;
+
+	pinned = pin_user_pages_fast(loop->iova, npages, flags, loop->pages);
+	if (pinned <= 0)
+		return pinned ?: -EFAULT;
+	unpin_user_pages_dirty_lock(loop->pages, pinned, loop->run->write);
+	return pinned == npages ? 0 : -EFAULT;
+}
+
+static const struct {
+	int (*once)(struct bench_loop *loop);
+	bool access;
+	bool pages;
+	/* a kernel thread has no user memory to pin */
+	bool caller_only;
+} bench_ops[] = {
+	[IOMMUKIT_BENCH_OP_MEMCPY] = { .once = bench_memcpy },
+	[IOMMUKIT_BENCH_OP_RW] = { .once = bench_rw, .access = true },
+	[IOMMUKIT_BENCH_OP_PIN] = { .once = bench_pin, .access = true,
+				    .pages = true },
+	[IOMMUKIT_BENCH_OP_GUP] = { .once = bench_gup, .pages = true,
+				    .caller_only = true },
+};
+
+int bench_loop_check(const struct iommukit_bench_run *run)
+{
+	if (run->op >= ARRAY_SIZE(bench_ops) || run->__reserved)
+		return -EOPNOTSUPP;
+	if (!run->length || run->length > IOMMUKIT_BENCH_LENGTH_MAX ||
+	    !run->iterations || run->threads > IOMMUKIT_BENCH_THREADS_MAX ||
+	    run->threads > num_online_cpus() ||
+	    (run->threads && bench_ops[run->op].caller_only))
+		return -EINVAL;
+	return 0;
+}
+
+bool bench_loop_needs_access(const struct iommukit_bench_run *run)
+{
+	return bench_ops[run->op].access;
+}
+
+int bench_loop_alloc(struct bench_loop *loop)
+{
+	const struct iommukit_bench_run *run = loop->run;
+	u64 size = run->length;
+
+	if (bench_ops[run->op].pages) {
+		/* One more for a range that begins inside a page. */
+		loop->pages = kvcalloc(size / PAGE_SIZE + 2,
+				       sizeof(*loop->pages), GFP_KERNEL_ACCOUNT);
+		return loop->pages ? 0 : -ENOMEM;
+	}
+	if (run->op == IOMMUKIT_BENCH_OP_MEMCPY)
+		size = 2 * ALIGN(min_t(u64, size, SZ_1M), BENCH_COLOUR) +
+		       BENCH_COLOUR / 2;
+	loop->memory = kvzalloc(size + 2 * BENCH_COLOUR, GFP_KERNEL_ACCOUNT);
+	if (!loop->memory)
+		return -ENOMEM;
+	loop->buf = PTR_ALIGN(loop->memory, BENCH_COLOUR) + BENCH_COLOUR / 2;
+	return 0;
+}
+
+void bench_loop_free(struct bench_loop *loop)
+{
+	kvfree(loop->memory);
+	kvfree(loop->pages);
+}
+
+int bench_loop_run(struct bench_loop *loop)
+{
+	int (*once)(struct bench_loop *loop) = bench_ops[loop->run->op].once;
+	u32 i;
+	int ret;
+
+	loop->begin = ktime_get();
+	for (i = 0; i < loop->run->iterations; i++) {
+		ret = once(loop);
+		if (ret)
+			return ret;
+		if (i % BENCH_BATCH)
+			continue;
+		if (fatal_signal_pending(current) || READ_ONCE(loop->stop))
+			return -EINTR;
+		cond_resched();
+	}
+	loop->end = ktime_get();
+	return 0;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * ABI of iommukit_test.ko: IOMMUKIT_TEST_CMD on the main device. Numbers and
+ * layout are those of /dev/iommu's test command, so that its test suite runs.
+ * Not for programs: nothing here is stable.
+ */
+#ifndef _IOMMUKIT_TEST_ABI_H
+#define _IOMMUKIT_TEST_ABI_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/* Ops of this module; the numbers between belong to mock devices. */
+enum {
+	IOMMUKIT_TEST_OP_ADD_RESERVED = 1,
+	IOMMUKIT_TEST_OP_MD_CHECK_REFS = 4,
+	IOMMUKIT_TEST_OP_CREATE_ACCESS = 5,
+	IOMMUKIT_TEST_OP_DESTROY_ACCESS_PAGES = 6,
+	IOMMUKIT_TEST_OP_ACCESS_PAGES = 7,
+	IOMMUKIT_TEST_OP_ACCESS_RW = 8,
+	IOMMUKIT_TEST_OP_SET_TEMP_MEMORY_LIMIT = 9,
+	IOMMUKIT_TEST_OP_ACCESS_REPLACE_IOAS = 11,
+
+	/*
+	 * Not of /dev/iommu: what its test command cannot reach. @id is an
+	 * access fd of either create op, except for ACCESS_CREATE.
+	 */
+	IOMMUKIT_TEST_OP_EXT_BASE = 0x100,
+	/* @id is an IOAS, or 0 for an access that is not attached yet */
+	IOMMUKIT_TEST_OP_ACCESS_CREATE = 0x100,
+	/* How its unmap callback behaves from now on */
+	IOMMUKIT_TEST_OP_ACCESS_BEHAVIOUR = 0x101,
+	/* What its unmap callback has seen */
+	IOMMUKIT_TEST_OP_ACCESS_STATS = 0x102,
+	/* The calls of the kAPI, misuse included: the core warns of that */
+	IOMMUKIT_TEST_OP_ACCESS_ATTACH = 0x103,
+	IOMMUKIT_TEST_OP_ACCESS_DETACH = 0x104,
+	/* As ACCESS_RW; flags unchecked, optionally from a kernel thread */
+	IOMMUKIT_TEST_OP_ACCESS_RW_RAW = 0x105,
+	/* As ACCESS_PAGES; flags unchecked, also without NEEDS_PIN_PAGES */
+	IOMMUKIT_TEST_OP_ACCESS_PAGES_RAW = 0x106,
+	/* iommukit_ctx_from_fd(@id): 0 or its errno */
+	IOMMUKIT_TEST_OP_CTX_FROM_FD = 0x107,
+};
+
+enum {
+	IOMMUKIT_TEST_ACCESS_WRITE = 1 << 0,
+	IOMMUKIT_TEST_ACCESS_RW_WRITE = 1 << 0,
+	IOMMUKIT_TEST_ACCESS_RW_SLOW_PATH = 1 << 2,
+	IOMMUKIT_TEST_ACCESS_CREATE_NEEDS_PIN_PAGES = 1 << 0,
+
+	/* ACCESS_CREATE, beside NEEDS_PIN_PAGES: the driver has no callback */
+	IOMMUKIT_TEST_ACCESS_CREATE_NO_UNMAP = 1 << 1,
+	/* ACCESS_CREATE: created attached, in one call, not in two */
+	IOMMUKIT_TEST_ACCESS_CREATE_ATTACHED = 1 << 2,
+
+	/*
+	 * ACCESS_BEHAVIOUR: the callback of an unmap releases nothing; items
+	 * stay until DESTROY_ACCESS_PAGES or close. Leaving an IOAS releases
+	 * them nevertheless, or they were lost for good.
+	 */
+	IOMMUKIT_TEST_ACCESS_STUBBORN = 1 << 0,
+
+	/* ACCESS_RW_RAW: from a kernel thread without an mm */
+	IOMMUKIT_TEST_ACCESS_FROM_KTHREAD = 1 << 0,
+};
+
+#define IOMMUKIT_TEST_ACCESS_LENGTH_MAX (16U << 20)
+#define IOMMUKIT_TEST_TEMP_MEMORY_DEFAULT 65536U
+#define IOMMUKIT_TEST_TEMP_MEMORY_MIN 12U
+
+struct iommukit_test_cmd {
+	__u32 size;
+	__u32 op;
+	__u32 id;
+	__u32 __reserved;
+	union {
+		struct {
+			__aligned_u64 start;
+			__aligned_u64 length;
+		} add_reserved;
+		struct {
+			__aligned_u64 length;
+			__aligned_u64 uptr;
+			__u32 refs;
+		} check_refs;
+		struct {
+			__u32 out_access_fd;
+			__u32 flags;
+		} create_access;
+		struct {
+			__u32 access_pages_id;
+		} destroy_access_pages;
+		struct {
+			__u32 flags;
+			__u32 out_access_pages_id;
+			__aligned_u64 iova;
+			__aligned_u64 length;
+			__aligned_u64 uptr;
+		} access_pages;
+		struct {
+			__aligned_u64 iova;
+			__aligned_u64 length;
+			__aligned_u64 uptr;
+			__u32 flags;
+		} access_rw;
+		struct {
+			__u32 limit;
+		} memory_limit;
+		struct {
+			__u32 ioas_id;
+		} access_replace_ioas;
+		struct {
+			__u32 out_access_fd;
+			__u32 flags;
+			__u32 out_access_id;
+		} access_create;
+		struct {
+			__u32 flags;
+			/* Slept in each callback before anything is unpinned */
+			__u32 delay_ms;
+		} access_behaviour;
+		struct {
+			/* Calls; of these, running now; most at a time */
+			__u32 out_calls;
+			__u32 out_running;
+			__u32 out_max_running;
+			/* Items pinned now */
+			__u32 out_items;
+			/* Arguments of the latest call */
+			__aligned_u64 out_last_iova;
+			__aligned_u64 out_last_length;
+		} access_stats;
+		struct {
+			__u32 ioas_id;
+		} access_attach;
+		struct {
+			__aligned_u64 iova;
+			__aligned_u64 length;
+			__aligned_u64 uptr;
+			/* For the kAPI as they are */
+			__u32 rw_flags;
+			__u32 how;
+		} access_rw_raw;
+		__u64 __raw[6];
+	};
+	__u32 last;
+};
+
+#define IOMMUKIT_TEST_CMD _IO(';', 0xa0)
+
+#endif /* _IOMMUKIT_TEST_ABI_H */

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Inside of iommukit_test.ko: test_main.c has the table of ops and those that
+ * need no access, test_access.c a driver that does what it is told.
+ */
+#ifndef IOMMUKIT_TEST_H
+#define IOMMUKIT_TEST_H
+
+#include <linux/iommukit.h>
+#include <linux/types.h>
+
+#include "iommukit_test_abi.h"
+
+/**
+ * struct test_request - One test command
+ * @ictx: The context it was called on
+ * @cmd: The kernel's copy
+ * @ucmd: The caller's structure
+ * @user_size: Size of @ucmd
+ */
+struct test_request {
+	struct iommukit_ctx *ictx;
+	struct iommukit_test_cmd *cmd;
+	void __user *ucmd;
+	u32 user_size;
+};
+
+int test_respond(const struct test_request *req);
+
+int test_access_create(const struct test_request *req);
+int test_access_create_ext(const struct test_request *req);
+int test_access_behaviour(const struct test_request *req);
+int test_access_stats(const struct test_request *req);
+int test_access_attach(const struct test_request *req);
+int test_access_replace(const struct test_request *req);
+int test_access_detach(const struct test_request *req);
+int test_access_pages(const struct test_request *req);
+int test_access_pages_raw(const struct test_request *req);
+int test_access_destroy_pages(const struct test_request *req);
+int test_access_rw(const struct test_request *req);
+int test_access_rw_raw(const struct test_request *req);
+
+#endif /* IOMMUKIT_TEST_H */

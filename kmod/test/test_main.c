@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * iommukit_test.ko: IOMMUKIT_TEST_CMD on the main device. The ops of /dev/iommu
+ * check in the same order and give the same errno, so that its test suite runs;
+ * those from 0x100 on are for our own tests.
+ */
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/overflow.h>
+#include <linux/uaccess.h>
+
+#include "test.h"
+#include "test_hooks.h"
+
+/* Write back as much of the command as the caller knows of. */
+int test_respond(const struct test_request *req)
+{
+	size_t size = min_t(size_t, req->user_size, sizeof(*req->cmd));
+
+	return copy_to_user(req->ucmd, req->cmd, size) ? -EFAULT : 0;
+}
+
+static int test_add_reserved(const struct test_request *req)
+{
+	u64 start = req->cmd->add_reserved.start;
+	u64 length = req->cmd->add_reserved.length;
+	unsigned long last;
+
+	if (!length)
+		return -EINVAL;
+	if (check_add_overflow(start, length - 1, &last))
+		return -EOVERFLOW;
+	return iommukit_test_add_reserved(req->ictx, req->cmd->id, start, last);
+}
+
+/* How often is the caller's page at @uptr pinned? */
+static int test_check_page_refs(unsigned long uptr, u32 refs)
+{
+	struct page *page;
+	int ret;
+
+	ret = get_user_pages_fast(uptr, 1, 0, &page);
+	if (ret < 0)
+		return ret;
+	if (!ret)
+		return -EFAULT;
+	/*
+	 * Only of single pages are pins counted in the reference count, in
+	 * steps so large that the one just taken does not matter.
+	 */
+	ret = 0;
+	if (!PageCompound(page) &&
+	    page_ref_count(page) / GUP_PIN_COUNTING_BIAS != refs)
+		ret = -EIO;
+	put_page(page);
+	return ret;
+}
+
+static int test_check_refs(const struct test_request *req)
+{
+	u64 length = req->cmd->check_refs.length;
+	u64 uptr = req->cmd->check_refs.uptr;
+	unsigned long end;
+	int ret;
+
+	if (!PAGE_ALIGNED(length) || !PAGE_ALIGNED(uptr) ||
+	    check_add_overflow(uptr, length, &end))
+		return -EINVAL;
+	for (; uptr != end; uptr += PAGE_SIZE) {
+		ret = test_check_page_refs(uptr, req->cmd->check_refs.refs);
+		if (ret)
+			return ret;
+		cond_resched();
+	}
+	return 0;
+}
+
+static int test_set_temp_memory_limit(const struct test_request *req)
+{
+	u32 limit = req->cmd->memory_limit.limit;
+
+	if (limit < IOMMUKIT_TEST_TEMP_MEMORY_MIN)
+		return -EINVAL;
+	iommukit_test_set_temp_memory_limit(limit);
+	return 0;
+}
+
+static int test_ctx_from_fd(const struct test_request *req)
+{
+	struct iommukit_ctx *ictx = iommukit_ctx_from_fd(req->cmd->id);
+
+	if (IS_ERR(ictx))
+		return PTR_ERR(ictx);
+	iommukit_ctx_put(ictx);
+	return 0;
+}
+
+static const struct {
+	u32 op;
+	int (*run)(const struct test_request *req);
+} test_ops[] = {
+	{ IOMMUKIT_TEST_OP_ADD_RESERVED, test_add_reserved },
+	{ IOMMUKIT_TEST_OP_MD_CHECK_REFS, test_check_refs },
+	{ IOMMUKIT_TEST_OP_CREATE_ACCESS, test_access_create },
+	{ IOMMUKIT_TEST_OP_DESTROY_ACCESS_PAGES, test_access_destroy_pages },
+	{ IOMMUKIT_TEST_OP_ACCESS_PAGES, test_access_pages },
+	{ IOMMUKIT_TEST_OP_ACCESS_RW, test_access_rw },
+	{ IOMMUKIT_TEST_OP_SET_TEMP_MEMORY_LIMIT, test_set_temp_memory_limit },
+	{ IOMMUKIT_TEST_OP_ACCESS_REPLACE_IOAS, test_access_replace },
+	{ IOMMUKIT_TEST_OP_ACCESS_CREATE, test_access_create_ext },
+	{ IOMMUKIT_TEST_OP_ACCESS_BEHAVIOUR, test_access_behaviour },
+	{ IOMMUKIT_TEST_OP_ACCESS_STATS, test_access_stats },
+	{ IOMMUKIT_TEST_OP_ACCESS_ATTACH, test_access_attach },
+	{ IOMMUKIT_TEST_OP_ACCESS_DETACH, test_access_detach },
+	{ IOMMUKIT_TEST_OP_ACCESS_RW_RAW, test_access_rw_raw },
+	{ IOMMUKIT_TEST_OP_ACCESS_PAGES_RAW, test_access_pages_raw },
+	{ IOMMUKIT_TEST_OP_CTX_FROM_FD, test_ctx_from_fd },
+};
+
+static int test_command(struct iommukit_ctx *ictx, void *cmd,
+			void __user *ucmd, u32 user_size)
+{
+	struct test_request req = {
+		.ictx = ictx,
+		.cmd = cmd,
+		.ucmd = ucmd,
+		.user_size = user_size,
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(test_ops); i++)
+		if (test_ops[i].op == req.cmd->op)
+			return test_ops[i].run(&req);
+	return -EOPNOTSUPP;
+}
+
+static const struct iommukit_test_ops test_hooks = {
+	.owner = THIS_MODULE,
+	.size = sizeof(struct iommukit_test_cmd),
+	.min_size = offsetofend(struct iommukit_test_cmd, last),
+	.command = test_command,
+};
+
+static int __init test_init(void)
+{
+	BUILD_BUG_ON(sizeof(struct iommukit_test_cmd) != 72);
+	BUILD_BUG_ON(offsetof(struct iommukit_test_cmd, last) != 64);
+
+	return iommukit_test_register(&test_hooks);
+}
+
+static void __exit test_exit(void)
+{
+	iommukit_test_set_temp_memory_limit(IOMMUKIT_TEST_TEMP_MEMORY_DEFAULT);
+	iommukit_test_unregister(&test_hooks);
+}
+
+module_init(test_init);
+module_exit(test_exit);
+MODULE_DESCRIPTION("iommukit: test commands");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(IOMMUKIT_VERSION);
+IOMMUKIT_IMPORT_NS;
+MODULE_INFO(import_ns, "IOMMUKIT_INTERNAL");

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Memory mapped into an IOAS by this process or by a child, which then waits.
+#pragma once
+
+#include <iommukit.hpp>
+
+#include <sys/types.h>
+
+namespace bench {
+
+class Owner {
+    public:
+	enum class Who { self, child };
+
+	Owner(const iommukit::Ioas &ioas, iommukit::Bytes length, Who who);
+	Owner(const Owner &) = delete;
+	Owner &operator=(const Owner &) = delete;
+	~Owner();
+
+	iommukit::Iova iova() const noexcept { return iova_; }
+
+    private:
+	void spawn(const iommukit::Ioas &ioas, iommukit::Bytes length);
+
+	iommukit::Memory memory_;
+	iommukit::Iova iova_;
+	pid_t child_ = -1;
+};
+
+} // namespace bench
