@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What is generated from the command table and checked in: the man page and
+// the completions. "iommuctl __dump man|bash|zsh|fish" prints them.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace ctl {
+
+std::string dump(std::string_view what);
+
+std::string dump_man();
+std::string dump_bash();
+std::string dump_zsh();
+std::string dump_fish();
+
+} // namespace ctl

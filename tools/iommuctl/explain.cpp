@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Turns refusals of the kernel into sentences: one table of command, errno and
+// hint, searched first for the command and then for the errno alone. A hint names
+// the next command to type. It is written from what the uAPI header says that
+// the errno means for the command.
+#include "dma_engine.h"
+#include "failure.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace ctl {
+
+namespace {
+
+struct Hint {
+	std::string_view command; // empty: any command
+	int number;
+	std::string_view text;
+};
+
+constexpr std::array hints = {
+	Hint{"open", ENOENT, "is the module loaded? iommuctl module status"},
+	Hint{"open", ENODEV, "is the module loaded? iommuctl module status"},
+	Hint{"open", ENXIO, "is the module loaded? iommuctl module status"},
+	Hint{"open", EACCES,
+	     "run as root, or join the group that owns the node: iommuctl module status"},
+	Hint{"open", EPERM, "run as root: iommuctl module status"},
+	Hint{"INFO", ENOTTY,
+	     "this is no iommukit device, or a module older than this tool: iommuctl "
+	     "module status"},
+	Hint{"DESTROY", EBUSY,
+	     "a driver or another object uses it; detach the engine first: dma detach"},
+	Hint{"DESTROY", ENOENT, "list the objects of this session: ioas show"},
+	Hint{"IOAS_MAP", EEXIST,
+	     "something is mapped there already: ioas show; or leave out iova"},
+	Hint{"IOAS_MAP_FILE", EEXIST,
+	     "something is mapped there already: ioas show; or leave out iova"},
+	Hint{"IOAS_COPY", EEXIST,
+	     "something is mapped at the destination already: ioas show; or leave out "
+	     "iova"},
+	Hint{"IOAS_MAP", EINVAL,
+	     "iova, size and memory must be multiples of the alignment and outside "
+	     "reserved ranges: ioas ranges"},
+	Hint{"IOAS_MAP_FILE", EINVAL,
+	     "iova, offset and length must be multiples of the alignment and outside "
+	     "reserved ranges: ioas ranges"},
+	Hint{"IOAS_COPY", EINVAL,
+	     "iova and length must be multiples of the destination's alignment: ioas "
+	     "ranges"},
+	Hint{"IOAS_MAP", ENOSPC,
+	     "no room in the allowed ranges: ioas show, then ioas allow or unmap"},
+	Hint{"IOAS_MAP_FILE", ENOSPC,
+	     "no room in the allowed ranges: ioas show, then ioas allow or unmap"},
+	Hint{"IOAS_COPY", ENOSPC,
+	     "no room in the allowed ranges: ioas show, then ioas allow or unmap"},
+	Hint{"IOAS_MAP_FILE", EPERM,
+	     "the file is not open for writing or sealed: map it with perm r"},
+	Hint{"IOAS_MAP_FILE", EBADF, "the file was closed: map it again with map file"},
+	Hint{"IOAS_COPY", EPERM, "the memory was mapped without write: copy with perm r"},
+	Hint{"IOAS_COPY", ENOENT,
+	     "the source range has a hole, or there is no such IOAS: ioas show"},
+	Hint{"IOAS_UNMAP", ENOENT,
+	     "nothing is mapped there, or a mapping sticks out of the range (mappings "
+	     "go as a whole): ioas show"},
+	Hint{"IOAS_UNMAP", EDEADLK,
+	     "a driver does not release the pages: dma stop or dma detach, then unmap "
+	     "again"},
+	Hint{"IOAS_UNMAP", EBUSY,
+	     "another thread is changing the mapping: try again in a moment"},
+	Hint{"IOAS_ALLOW_IOVAS", EADDRINUSE,
+	     "a range touches reserved IOVA: ioas ranges shows what may be used"},
+	Hint{"IOAS_ALLOW_IOVAS", EINVAL,
+	     "ranges must not overlap and must be longer than one byte"},
+	Hint{"OPTION", EPERM, "setting it needs CAP_SYS_RESOURCE: run as root"},
+	Hint{"OPTION", EBUSY,
+	     "set it before the first object is made: context add, then context option"},
+	Hint{"OPTION", EADDRINUSE,
+	     "a mapping is not page aligned: unmap it first, ioas show lists them"},
+	Hint{"DMA_BIND", EBUSY, "the port is bound: dma unbind first"},
+	Hint{"DMA_BIND", EBADFD,
+	     "the descriptor is no context of this module: the "
+	     "modules are of different builds; module unload, load"},
+	Hint{"DMA_ATTACH", EINVAL,
+	     "the port is attached: use dma replace, or dma detach"},
+	Hint{"DMA_ATTACH", ENODEV, "bind the port first: dma bind"},
+	Hint{"DMA_REPLACE", ENODEV, "bind the port first: dma bind"},
+	Hint{"DMA_REPLACE", ENOENT,
+	     "attach the port first (dma attach), and name an IOAS of ioas show"},
+	Hint{"DMA_ATTACH", ENOENT, "there is no such IOAS: ioas show"},
+	Hint{"DMA_ATTACH", EADDRINUSE,
+	     "a pinning port needs page aligned mappings: ioas show, or bind without "
+	     "pin"},
+	Hint{"DMA_REPLACE", EADDRINUSE,
+	     "a pinning port needs page aligned mappings: ioas show, or bind without "
+	     "pin"},
+	Hint{"DMA_DETACH", ENOENT, "the port is not attached: dma attach"},
+	Hint{"DMA_DETACH", ENODEV, "the port is not bound: dma bind"},
+	Hint{"DMA_UNBIND", ENODEV, "the port is not bound: dma bind"},
+	Hint{"DMA_TRANSFER", ENODEV, "bind the port first: dma bind, dma attach"},
+	Hint{"DMA_START", ENODEV, "bind the port first: dma bind, dma attach"},
+	Hint{"DMA_START", EBUSY, "a job is running: dma stop"},
+	Hint{"DMA_TRANSFER", ENOENT,
+	     "the range has a hole, or the port is not attached: ioas show, dma attach"},
+	Hint{"DMA_START", ENOENT,
+	     "the range has a hole, or the port is not attached: ioas show, dma attach"},
+	Hint{"DMA_TRANSFER", EPERM,
+	     "the mapping does not allow it: map with perm rw, ioas show"},
+	Hint{"DMA_START", EPERM,
+	     "the mapping does not allow it: map with perm rw, ioas show"},
+	Hint{"DMA_TRANSFER", EINVAL,
+	     "pinning needs a port bound with pin, reading and writing cannot run in "
+	     "the kernel thread, and a file must not have shrunk: help dma"},
+	Hint{"DMA_START", EINVAL,
+	     "pinning needs a port bound with pin and at most 1G: help dma"},
+	Hint{"DMA_TRANSFER", ECANCELED,
+	     "the pages were unmapped meanwhile; map them again: ioas show"},
+	Hint{"memfd_create", ENOENT, "no huge pages of that size on this kernel"},
+	Hint{"mmap", EINVAL,
+	     "no huge pages of that size on this kernel, or a size that is no multiple"},
+	Hint{"mmap", ENOMEM,
+	     "out of memory, or of huge pages: echo 64 > /proc/sys/vm/nr_hugepages"},
+	Hint{"", ENOTTY,
+	     "the module does not know this command: iommuctl module status compares "
+	     "the versions"},
+	Hint{"", EOPNOTSUPP,
+	     "the module does not know this flag or option: iommuctl module status "
+	     "compares the versions"},
+	Hint{"", ENOENT, "there is no such object or range: ioas show"},
+	Hint{"", ENOMEM,
+	     "out of memory, or RLIMIT_MEMLOCK is reached: iommuctl module status shows "
+	     "the limit"},
+	Hint{"", EOVERFLOW, "the range ends beyond the last IOVA: ioas ranges"},
+	Hint{"", EINVAL, "a value does not fit the others: help shows what is expected"},
+	Hint{"", EFAULT, "the memory behind the range is gone, or shrank: ioas show"},
+	Hint{"", EPROTO,
+	     "tool and module do not fit together: iommuctl module status compares the "
+	     "versions"},
+};
+
+std::string find_hint(std::string_view command, int number)
+{
+	for (std::string_view wanted : {command, std::string_view()}) {
+		auto it = std::ranges::find_if(hints, [&](const Hint &hint) {
+			return hint.command == wanted && hint.number == number;
+		});
+		if (it != hints.end())
+			return std::string(it->text);
+	}
+	return "the kernel log may say more: dmesg | tail";
+}
+
+// A node that is missing: the two devices belong to two modules.
+std::string open_hint(const std::string &path, int number)
+{
+	if (number != ENOENT || path != iommukit::default_dma_device())
+		return find_hint("open", number);
+	return "the engine is a module of its own: iommuctl module load dma";
+}
+
+Exit classify(std::string_view command, int number)
+{
+	switch (number) {
+	case EPERM:
+	case EACCES:
+		return Exit::not_permitted;
+	case ENOTTY:
+	case EOPNOTSUPP:
+		return Exit::unsupported;
+	case ENOENT:
+	case ENODEV:
+	case ENXIO:
+		// Only a missing node means a missing module.
+		return command == "open" ? Exit::absent : Exit::refused;
+	default:
+		return Exit::refused;
+	}
+}
+
+} // namespace
+
+Failure usage_failure(const std::string &what, std::string hint)
+{
+	return {Exit::usage, what, std::move(hint)};
+}
+
+Failure file_failure(const std::string &path, std::string_view doing, int number)
+{
+	std::string what = "cannot " + std::string(doing) + " " + path;
+
+	switch (number) {
+	case ENOENT:
+	case ENOTDIR:
+		return {Exit::usage, what, "check the path: ls -l " + path, number};
+	case EACCES:
+	case EPERM:
+		return {Exit::not_permitted, what,
+			"the file must be accessible to this user: ls -l " + path,
+			number};
+	case EISDIR:
+		return {Exit::usage, what, "name a regular file in it", number};
+	default:
+		return {Exit::refused, what, "see ls -l " + path, number};
+	}
+}
+
+Failure explain(const iommukit::Error &error)
+{
+	std::string what = error.command();
+	std::string about = error.subject().text();
+
+	if (!about.empty())
+		what += " " + about;
+	std::string hint = error.command() == "open"
+				   ? open_hint(error.subject().path, error.number())
+				   : find_hint(error.command(), error.number());
+	return {classify(error.command(), error.number()), what + " failed",
+		std::move(hint), error.number(), error.command()};
+}
+
+} // namespace ctl

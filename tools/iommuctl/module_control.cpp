@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// libkmod does the loading, without modprobe's configuration: what is loaded is
+// the file that was named or found, with no option that nobody sees. Everything
+// that is only looked at comes from /sys/module and /proc and needs no right.
+//
+// Waiting is bounded everywhere. After loading, the node may take a moment to
+// appear and udev another one to set its owner; before unloading, a process that
+// has just ended may still be closing its descriptor.
+#include "module_control.h"
+
+#include "failure.h"
+
+#include <libkmod.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <thread>
+
+namespace ctl {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::array modules = {
+	KernelModule{"core", "iommukit", "/dev/iommukit"},
+	KernelModule{"dma", "iommukit_dma", "/dev/iommukit-dma"},
+	KernelModule{"test", "iommukit_test", ""},
+	KernelModule{"bench", "iommukit_bench", ""},
+};
+
+constexpr auto poll = 20ms;
+
+struct KmodDeleter {
+	void operator()(kmod_ctx *ctx) const { kmod_unref(ctx); }
+	void operator()(kmod_module *module) const { kmod_module_unref(module); }
+	void operator()(kmod_list *list) const { kmod_module_unref_list(list); }
+};
+
+template <class T> using Kmod = std::unique_ptr<T, KmodDeleter>;
+
+Kmod<kmod_ctx> kmod_context()
+{
+	Kmod<kmod_ctx> ctx(kmod_new(nullptr, nullptr));
+
+	if (!ctx)
+		throw Failure(Exit::refused, "cannot use libkmod", "check /lib/modules",
+			      ENOMEM);
+	// Its own messages would come between those of this tool.
+	kmod_set_log_priority(ctx.get(), 0);
+	return ctx;
+}
+
+std::optional<std::string> read_line(const fs::path &path)
+{
+	std::ifstream file(path);
+	std::string line;
+
+	if (!std::getline(file, line))
+		return std::nullopt;
+	return line;
+}
+
+fs::path sys_module(std::string_view name)
+{
+	return fs::path("/sys/module") / name;
+}
+
+std::string load_hint(const KernelModule &module, int number)
+{
+	switch (number) {
+	case EPERM:
+	case EACCES:
+		return "run as root; under kernel lockdown the module must be signed";
+	case EKEYREJECTED:
+	case ENOKEY:
+	case EBADMSG:
+		return "Secure Boot wants a signature it knows: sign the module and enroll "
+		       "the key with mokutil (see README)";
+	case ENOEXEC:
+		return "it was built for another kernel: make clean, make, and load again "
+		       "(dmesg | tail shows both versions)";
+	case ENOENT:
+		return module.word == "core"
+			       ? "a symbol is missing in this kernel: dmesg | tail"
+			       : "load the core first: iommuctl module load";
+	case EINVAL:
+		return "it does not fit this kernel or the loaded core: dmesg | tail";
+	case EEXIST:
+	case EBUSY:
+		return "its device node or name is taken: dmesg | tail";
+	case ENODEV:
+		return "the kernel lacks something it needs: dmesg | tail";
+	default:
+		return "the kernel log says more: dmesg | tail";
+	}
+}
+
+Failure load_failure(const KernelModule &module, const std::string &file, int number)
+{
+	Exit exit =
+		number == EPERM || number == EACCES ? Exit::not_permitted : Exit::refused;
+
+	return {exit, "cannot load " + file, load_hint(module, number), number,
+		"finit_module"};
+}
+
+std::string join(const std::vector<std::string> &words)
+{
+	std::string out;
+
+	for (const auto &word : words)
+		out += (out.empty() ? "" : ", ") + word;
+	return out;
+}
+
+Failure unload_failure(std::string_view name, int number)
+{
+	std::string what = "cannot unload " + std::string(name);
+	std::string hint = "run as root";
+	Exit exit = number == EPERM ? Exit::not_permitted : Exit::refused;
+
+	if (number == EWOULDBLOCK || number == EBUSY) {
+		std::string users = join(module_holders(name));
+		auto it = std::ranges::find(modules, name, &KernelModule::name);
+		if (it != modules.end() && !it->node.empty()) {
+			std::string processes =
+				join(processes_using(std::string(it->node)));
+			if (!processes.empty())
+				users += (users.empty() ? "" : ", ") +
+					 ("process " + processes);
+		}
+		hint = users.empty() ? "somebody uses it: end the programs that opened it"
+				     : "in use by " + users + ": end them first";
+		return {exit, what, hint, EBUSY, "delete_module"};
+	}
+	if (number == ENOSYS)
+		hint = "this kernel cannot unload modules";
+	return {exit, what, hint, number, "delete_module"};
+}
+
+// devtmpfs makes the node at once, udev sets its owner a moment later.
+void wait_for_node(const KernelModule &module, std::chrono::milliseconds limit)
+{
+	auto deadline = std::chrono::steady_clock::now() + limit;
+	std::string node(module.node);
+
+	if (node.empty())
+		return;
+	while (::access(node.c_str(), R_OK | W_OK) < 0) {
+		int number = errno;
+		if (std::chrono::steady_clock::now() >= deadline)
+			throw Failure(
+				number == ENOENT ? Exit::absent : Exit::not_permitted,
+				node + " did not become usable after loading",
+				number == ENOENT
+					? "is devtmpfs mounted on /dev? mount | grep dev"
+					: "install the udev rule: make install",
+				number);
+		std::this_thread::sleep_for(poll);
+	}
+}
+
+} // namespace
+
+std::span<const KernelModule> kernel_modules()
+{
+	return modules;
+}
+
+const KernelModule &kernel_module(std::string_view word)
+{
+	return *std::ranges::find(modules, word, &KernelModule::word);
+}
+
+bool module_loaded(std::string_view name)
+{
+	// The directory exists for built-in modules and while loading, too.
+	return read_line(sys_module(name) / "initstate") == "live";
+}
+
+std::optional<std::string> loaded_version(std::string_view name)
+{
+	return read_line(sys_module(name) / "version");
+}
+
+std::optional<unsigned> reference_count(std::string_view name)
+{
+	auto line = read_line(sys_module(name) / "refcnt");
+
+	if (!line)
+		return std::nullopt;
+	return static_cast<unsigned>(std::strtoul(line->c_str(), nullptr, 10));
+}
+
+std::vector<std::string> module_holders(std::string_view name)
+{
+	std::vector<std::string> out;
+	std::error_code ignored;
+
+	for (const auto &entry :
+	     fs::directory_iterator(sys_module(name) / "holders", ignored))
+		out.push_back(entry.path().filename());
+	std::ranges::sort(out);
+	return out;
+}
+
+std::vector<std::string> processes_using(const std::string &node)
+{
+	std::vector<std::string> out;
+	std::error_code ignored;
+
+	// Processes come and go, and those of others may not be looked into: what
+	// cannot be read is skipped, the answer is a help and no proof.
+	for (const auto &process : fs::directory_iterator("/proc", ignored)) {
+		std::string pid = process.path().filename();
+		if (!std::isdigit(static_cast<unsigned char>(pid[0])))
+			continue;
+		for (const auto &fd :
+		     fs::directory_iterator(process.path() / "fd", ignored)) {
+			if (fs::read_symlink(fd.path(), ignored) != node)
+				continue;
+			auto name = read_line(process.path() / "comm");
+			out.push_back(pid + " (" + name.value_or("?") + ")");
+			break;
+		}
+	}
+	return out;
+}
+
+std::optional<std::string> installed_file(std::string_view name)
+{
+	auto ctx = kmod_context();
+	kmod_list *found = nullptr;
+
+	if (kmod_module_new_from_lookup(ctx.get(), std::string(name).c_str(), &found) <
+		    0 ||
+	    !found)
+		return std::nullopt;
+	Kmod<kmod_list> list(found);
+	Kmod<kmod_module> module(kmod_module_get_module(list.get()));
+	const char *path = kmod_module_get_path(module.get());
+	if (!path)
+		return std::nullopt;
+	return path;
+}
+
+std::string module_file(const KernelModule &module, const std::string &path)
+{
+	constexpr int deepest = 4;
+	std::error_code error;
+	std::string wanted = std::string(module.name) + ".ko";
+
+	if (path.empty()) {
+		if (auto file = installed_file(module.name))
+			return *file;
+		throw Failure(
+			Exit::absent,
+			std::string(module.name) + " is not installed for this kernel",
+			"make && make install, or iommuctl module load path DIRECTORY");
+	}
+	fs::file_status status = fs::status(path, error);
+	if (!fs::exists(status))
+		throw file_failure(path, "find", error ? error.value() : ENOENT);
+	if (!fs::is_directory(status))
+		return path;
+	fs::recursive_directory_iterator it(path, error);
+	for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
+		if (it.depth() >= deepest)
+			it.disable_recursion_pending();
+		if (it->path().filename() == wanted)
+			return it->path();
+	}
+	throw Failure(Exit::absent, "there is no " + wanted + " in " + path,
+		      "build it first: make modules", error.value());
+}
+
+bool load_module(const KernelModule &module, const std::string &file,
+		 std::chrono::milliseconds limit)
+{
+	auto ctx = kmod_context();
+	kmod_module *raw = nullptr;
+
+	if (module_loaded(module.name)) {
+		wait_for_node(module, limit);
+		return false;
+	}
+	int error = kmod_module_new_from_path(ctx.get(), file.c_str(), &raw);
+	if (error < 0)
+		throw load_failure(module, file, -error);
+	Kmod<kmod_module> handle(raw);
+	error = kmod_module_insert_module(handle.get(), 0, nullptr);
+	if (error < 0 && error != -EEXIST)
+		throw load_failure(module, file, -error);
+	wait_for_node(module, limit);
+	return error == 0;
+}
+
+bool unload_module(std::string_view name, std::chrono::milliseconds limit)
+{
+	auto deadline = std::chrono::steady_clock::now() + limit;
+	auto ctx = kmod_context();
+	kmod_module *raw = nullptr;
+
+	if (!module_loaded(name))
+		return false;
+	int error = kmod_module_new_from_name(ctx.get(), std::string(name).c_str(), &raw);
+	if (error < 0)
+		throw unload_failure(name, -error);
+	Kmod<kmod_module> handle(raw);
+	for (;;) {
+		error = kmod_module_remove_module(handle.get(), O_NONBLOCK);
+		if (error >= 0)
+			return true;
+		bool busy = error == -EWOULDBLOCK || error == -EBUSY;
+		if (!busy || std::chrono::steady_clock::now() >= deadline)
+			throw unload_failure(name, -error);
+		std::this_thread::sleep_for(poll);
+	}
+}
+
+} // namespace ctl

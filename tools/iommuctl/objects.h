@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The objects that make up the command table; each lives in a file of its own.
+#pragma once
+
+#include "command_table.h"
+
+namespace ctl {
+
+extern const Object module_object;
+extern const Object context_object;
+extern const Object ioas_object;
+extern const Object map_object;
+extern const Object unmap_object;
+extern const Object copy_object;
+extern const Object ranges_object;
+extern const Object dma_object;
+
+} // namespace ctl

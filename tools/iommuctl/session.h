@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What lives from the first command to the last: open contexts, their IOASes
+// and mappings, the DMA engine, and the variables. The kernel cannot list the
+// mappings of a context, so the session writes down what it made.
+#pragma once
+
+#include "backing.h"
+#include "dma_engine.h"
+#include "ioas.h"
+#include "output.h"
+
+#include <array>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ctl {
+
+struct Options {
+	Format format = Format::text;
+	bool dry_run = false;
+	bool force = false;
+	bool echo = false;
+};
+
+// A mapping, and the memory that must stay as long as it does.
+struct MappingRecord {
+	iommukit::Iova iova;
+	iommukit::Bytes length;
+	iommukit::Bytes content; // without the padding of the last page
+	iommukit::Permission permission;
+	BackingPtr backing;
+	// An unmap stopped half way: the kernel may have removed it or not.
+	bool uncertain = false;
+
+	iommukit::Iova last() const { return iova + length - iommukit::Bytes(1); }
+};
+
+struct IoasRecord {
+	explicit IoasRecord(const iommukit::Context &context) : ioas(context) {}
+
+	// Declared first, destroyed last: the memory outlives the address space.
+	std::map<iommukit::Iova, MappingRecord> mappings;
+	std::vector<iommukit::IovaRange> allowed;
+	iommukit::Ioas ioas;
+
+	const MappingRecord *find(iommukit::Iova iova) const;
+	const MappingRecord &add(MappingRecord record);
+	iommukit::Bytes mapped() const;
+};
+
+struct ContextRecord {
+	ContextRecord(std::uint64_t number, const iommukit::Context &context)
+		: number(number), context(context), info(context.info())
+	{
+	}
+	ContextRecord(const ContextRecord &) = delete;
+	ContextRecord &operator=(const ContextRecord &) = delete;
+	~ContextRecord();
+
+	std::uint64_t number;
+	iommukit::Context context;
+	iommukit::ModuleInfo info;
+	std::vector<std::unique_ptr<IoasRecord>> ioases;
+};
+
+// What the session knows of a port of the engine.
+struct PortRecord {
+	std::uint64_t context = 0; // number of the context, 0: not bound
+	bool pin = false;
+	std::optional<iommukit::ObjectId> ioas;
+};
+
+class Session {
+    public:
+	Session(const Options &options, const Output &output)
+		: options_(options), output_(output)
+	{
+	}
+	Session(const Session &) = delete;
+	Session &operator=(const Session &) = delete;
+	~Session();
+
+	const Output &output() const noexcept { return output_; }
+	const Options &options() const noexcept { return options_; }
+	bool dry_run() const noexcept { return options_.dry_run; }
+
+	// The current context; the first one is opened when it is needed.
+	ContextRecord &context();
+	ContextRecord &add_context();
+	ContextRecord &find_context(std::uint64_t number);
+	void use_context(std::uint64_t number);
+	void remove_context(std::uint64_t number);
+	const std::vector<std::unique_ptr<ContextRecord>> &contexts() const
+	{
+		return contexts_;
+	}
+	std::uint64_t current() const noexcept { return current_; }
+
+	// Without an id: the only IOAS there is.
+	IoasRecord &ioas(std::optional<iommukit::ObjectId> id);
+	BackingOptions backing_options(iommukit::Permission permission);
+
+	// The engine; opened when it is first bound.
+	iommukit::DmaEngine &open_engine();
+	iommukit::DmaEngine &engine();
+	bool has_engine() const noexcept { return engine_.has_value(); }
+	PortRecord &port(std::uint32_t number);
+	// The address space a port looks at, if the session knows it.
+	const IoasRecord *attached(std::uint32_t number);
+
+	void set_variable(const std::string &name, const Report &report);
+	std::string variable(std::string_view name) const;
+
+    private:
+	std::shared_ptr<iommukit::Channel> open(const std::string &device) const;
+	void check_version(const iommukit::ModuleInfo &info) const;
+
+	const Options &options_;
+	const Output &output_;
+	std::vector<std::unique_ptr<ContextRecord>> contexts_;
+	std::uint64_t current_ = 0;
+	std::uint64_t last_number_ = 0;
+	// Closed before the contexts, so that no port holds an IOAS.
+	std::optional<iommukit::DmaEngine> engine_;
+	std::array<PortRecord, IOMMUKIT_DMA_NR_PORTS> ports_;
+	std::map<std::string, Report, std::less<>> variables_;
+};
+
+// "the module (0.1.0) is older than this tool (0.2.0)", empty if they match.
+std::string version_mismatch(const iommukit::Version &module);
+
+// "r", "w", "rw"
+std::string permission_text(iommukit::Permission permission);
+iommukit::Permission parse_permission(const std::optional<std::string> &text,
+				      iommukit::Permission otherwise);
+
+} // namespace ctl

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// One table per structure, in the order of its members. Reserved members are left
+// out: they are always zero, and say nothing to a reader.
+#include "struct_layout.h"
+
+#include "command.h"
+#include "types.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <stdexcept>
+
+namespace ctl {
+
+namespace {
+
+#define MEMBER(type, name, role)                                            \
+	Member                                                              \
+	{                                                                   \
+#name, offsetof(type, name), sizeof(type::name), Role::role \
+	}
+
+constexpr std::array destroy = {
+	MEMBER(iommukit_destroy, size, number),
+	MEMBER(iommukit_destroy, id, number),
+};
+
+constexpr std::array ioas_alloc = {
+	MEMBER(iommukit_ioas_alloc, size, number),
+	MEMBER(iommukit_ioas_alloc, flags, hex),
+	MEMBER(iommukit_ioas_alloc, out_ioas_id, output),
+};
+
+constexpr std::array iova_ranges = {
+	MEMBER(iommukit_ioas_iova_ranges, size, number),
+	MEMBER(iommukit_ioas_iova_ranges, ioas_id, number),
+	MEMBER(iommukit_ioas_iova_ranges, num_iovas, number),
+	MEMBER(iommukit_ioas_iova_ranges, allowed_iovas, at_run),
+	MEMBER(iommukit_ioas_iova_ranges, out_iova_alignment, output),
+};
+
+constexpr std::array allow_iovas = {
+	MEMBER(iommukit_ioas_allow_iovas, size, number),
+	MEMBER(iommukit_ioas_allow_iovas, ioas_id, number),
+	MEMBER(iommukit_ioas_allow_iovas, num_iovas, number),
+	MEMBER(iommukit_ioas_allow_iovas, allowed_iovas, ranges),
+};
+
+constexpr std::array map = {
+	MEMBER(iommukit_ioas_map, size, number),
+	MEMBER(iommukit_ioas_map, flags, map_flags),
+	MEMBER(iommukit_ioas_map, ioas_id, number),
+	MEMBER(iommukit_ioas_map, user_va, at_run),
+	MEMBER(iommukit_ioas_map, length, hex),
+	MEMBER(iommukit_ioas_map, iova, chosen),
+};
+
+constexpr std::array map_file = {
+	MEMBER(iommukit_ioas_map_file, size, number),
+	MEMBER(iommukit_ioas_map_file, flags, map_flags),
+	MEMBER(iommukit_ioas_map_file, ioas_id, number),
+	MEMBER(iommukit_ioas_map_file, fd, at_run),
+	MEMBER(iommukit_ioas_map_file, start, hex),
+	MEMBER(iommukit_ioas_map_file, length, hex),
+	MEMBER(iommukit_ioas_map_file, iova, chosen),
+};
+
+constexpr std::array copy = {
+	MEMBER(iommukit_ioas_copy, size, number),
+	MEMBER(iommukit_ioas_copy, flags, map_flags),
+	MEMBER(iommukit_ioas_copy, dst_ioas_id, number),
+	MEMBER(iommukit_ioas_copy, src_ioas_id, number),
+	MEMBER(iommukit_ioas_copy, length, hex),
+	MEMBER(iommukit_ioas_copy, dst_iova, chosen),
+	MEMBER(iommukit_ioas_copy, src_iova, hex),
+};
+
+constexpr std::array unmap = {
+	MEMBER(iommukit_ioas_unmap, size, number),
+	MEMBER(iommukit_ioas_unmap, ioas_id, number),
+	MEMBER(iommukit_ioas_unmap, iova, hex),
+	MEMBER(iommukit_ioas_unmap, length, hex),
+};
+
+constexpr std::array option = {
+	MEMBER(iommukit_option, size, number),
+	MEMBER(iommukit_option, option_id, option),
+	MEMBER(iommukit_option, op, option_op),
+	MEMBER(iommukit_option, object_id, number),
+	MEMBER(iommukit_option, val64, option_val),
+};
+
+constexpr std::array info = {
+	MEMBER(iommukit_info, size, number),
+	MEMBER(iommukit_info, flags, hex),
+	MEMBER(iommukit_info, out_version_major, output),
+	MEMBER(iommukit_info, out_version_minor, output),
+	MEMBER(iommukit_info, out_version_patch, output),
+	MEMBER(iommukit_info, out_features, output),
+	MEMBER(iommukit_info, out_page_sizes, output),
+};
+
+constexpr std::array bind = {
+	MEMBER(iommukit_dma_bind, size, number),
+	MEMBER(iommukit_dma_bind, flags, port_flags),
+	MEMBER(iommukit_dma_bind, port, number),
+	MEMBER(iommukit_dma_bind, fd, at_run),
+	MEMBER(iommukit_dma_bind, out_access_id, output),
+};
+
+constexpr std::array port = {
+	MEMBER(iommukit_dma_port, size, number),
+	MEMBER(iommukit_dma_port, port, number),
+};
+
+constexpr std::array attach = {
+	MEMBER(iommukit_dma_attach, size, number),
+	MEMBER(iommukit_dma_attach, port, number),
+	MEMBER(iommukit_dma_attach, ioas_id, number),
+};
+
+constexpr std::array transfer = {
+	MEMBER(iommukit_dma_transfer, size, number),
+	MEMBER(iommukit_dma_transfer, flags, dma_flags),
+	MEMBER(iommukit_dma_transfer, op, dma_op),
+	MEMBER(iommukit_dma_transfer, src_port, number),
+	MEMBER(iommukit_dma_transfer, dst_port, number),
+	MEMBER(iommukit_dma_transfer, src_iova, hex),
+	MEMBER(iommukit_dma_transfer, dst_iova, hex),
+	MEMBER(iommukit_dma_transfer, length, hex),
+	MEMBER(iommukit_dma_transfer, user_va, at_run),
+	MEMBER(iommukit_dma_transfer, pattern, hex),
+	MEMBER(iommukit_dma_transfer, out_digest, output),
+};
+
+constexpr std::array start = {
+	MEMBER(iommukit_dma_start, size, number),
+	MEMBER(iommukit_dma_start, flags, dma_flags),
+	MEMBER(iommukit_dma_start, op, dma_op),
+	MEMBER(iommukit_dma_start, src_port, number),
+	MEMBER(iommukit_dma_start, dst_port, number),
+	MEMBER(iommukit_dma_start, src_iova, hex),
+	MEMBER(iommukit_dma_start, dst_iova, hex),
+	MEMBER(iommukit_dma_start, length, hex),
+	MEMBER(iommukit_dma_start, pattern, hex),
+};
+
+constexpr std::array stop = {
+	MEMBER(iommukit_dma_stop, size, number),
+	MEMBER(iommukit_dma_stop, flags, hex),
+};
+
+constexpr std::array status = {
+	MEMBER(iommukit_dma_status, size, number),
+	MEMBER(iommukit_dma_status, flags, hex),
+	MEMBER(iommukit_dma_status, out_state, output),
+	MEMBER(iommukit_dma_status, out_error, output),
+	MEMBER(iommukit_dma_status, out_passes, output),
+	MEMBER(iommukit_dma_status, out_bytes, output),
+	MEMBER(iommukit_dma_status, out_unmap_calls, output),
+	MEMBER(iommukit_dma_status, out_unmap_iova, output),
+	MEMBER(iommukit_dma_status, out_unmap_length, output),
+	MEMBER(iommukit_dma_status, out_pinned_pages, output),
+	MEMBER(iommukit_dma_status, out_digest, output),
+};
+
+#undef MEMBER
+
+constexpr std::array layouts = {
+	StructLayout{IOMMUKIT_DESTROY, destroy},
+	StructLayout{IOMMUKIT_IOAS_ALLOC, ioas_alloc},
+	StructLayout{IOMMUKIT_IOAS_IOVA_RANGES, iova_ranges},
+	StructLayout{IOMMUKIT_IOAS_ALLOW_IOVAS, allow_iovas},
+	StructLayout{IOMMUKIT_IOAS_MAP, map},
+	StructLayout{IOMMUKIT_IOAS_MAP_FILE, map_file},
+	StructLayout{IOMMUKIT_IOAS_COPY, copy},
+	StructLayout{IOMMUKIT_IOAS_UNMAP, unmap},
+	StructLayout{IOMMUKIT_OPTION, option},
+	StructLayout{IOMMUKIT_INFO, info},
+	StructLayout{IOMMUKIT_DMA_BIND, bind},
+	StructLayout{IOMMUKIT_DMA_UNBIND, port},
+	StructLayout{IOMMUKIT_DMA_ATTACH, attach},
+	StructLayout{IOMMUKIT_DMA_REPLACE, attach},
+	StructLayout{IOMMUKIT_DMA_DETACH, port},
+	StructLayout{IOMMUKIT_DMA_TRANSFER, transfer},
+	StructLayout{IOMMUKIT_DMA_START, start},
+	StructLayout{IOMMUKIT_DMA_STOP, stop},
+	StructLayout{IOMMUKIT_DMA_STATUS, status},
+};
+
+struct Symbol {
+	Role role;
+	std::uint64_t value;
+	std::string_view name;
+};
+
+constexpr std::array flag_symbols = {
+	Symbol{Role::map_flags, IOMMUKIT_IOAS_MAP_FIXED_IOVA, "FIXED_IOVA"},
+	Symbol{Role::map_flags, IOMMUKIT_IOAS_MAP_WRITEABLE, "WRITEABLE"},
+	Symbol{Role::map_flags, IOMMUKIT_IOAS_MAP_READABLE, "READABLE"},
+	Symbol{Role::port_flags, IOMMUKIT_DMA_PORT_PIN, "PORT_PIN"},
+	Symbol{Role::dma_flags, IOMMUKIT_DMA_PIN, "PIN"},
+	Symbol{Role::dma_flags, IOMMUKIT_DMA_KTHREAD, "KTHREAD"},
+};
+
+constexpr std::array value_symbols = {
+	Symbol{Role::dma_op, IOMMUKIT_DMA_OP_READ, "READ"},
+	Symbol{Role::dma_op, IOMMUKIT_DMA_OP_WRITE, "WRITE"},
+	Symbol{Role::dma_op, IOMMUKIT_DMA_OP_COPY, "COPY"},
+	Symbol{Role::dma_op, IOMMUKIT_DMA_OP_FILL, "FILL"},
+	Symbol{Role::dma_op, IOMMUKIT_DMA_OP_CRC32C, "CRC32C"},
+	Symbol{Role::dma_op, IOMMUKIT_DMA_OP_SHA256, "SHA256"},
+	Symbol{Role::option, IOMMUKIT_OPTION_RLIMIT_MODE, "RLIMIT_MODE"},
+	Symbol{Role::option, IOMMUKIT_OPTION_HUGE_PAGES, "HUGE_PAGES"},
+	Symbol{Role::option_op, IOMMUKIT_OPTION_OP_SET, "SET"},
+	Symbol{Role::option_op, IOMMUKIT_OPTION_OP_GET, "GET"},
+};
+
+} // namespace
+
+const StructLayout &struct_layout(unsigned long request)
+{
+	auto it = std::ranges::find(layouts, request, &StructLayout::request);
+
+	if (it == layouts.end())
+		throw std::logic_error("no layout for request " + iommukit::hex(request));
+	return *it;
+}
+
+const Member *find_member(const StructLayout &layout, std::string_view name)
+{
+	auto it = std::ranges::find(layout.members, name, &Member::name);
+
+	return it == layout.members.end() ? nullptr : &*it;
+}
+
+std::uint64_t member_value(const void *cmd, const Member &member)
+{
+	std::uint64_t value = 0;
+
+	// Little endian, as every machine with an IOMMU that this runs on.
+	std::memcpy(&value, static_cast<const char *>(cmd) + member.offset,
+		    std::min(member.size, sizeof(value)));
+	return value;
+}
+
+void set_member(void *cmd, const Member &member, std::uint64_t value)
+{
+	std::memcpy(static_cast<char *>(cmd) + member.offset, &value,
+		    std::min(member.size, sizeof(value)));
+}
+
+std::string symbols(Role role, std::uint64_t value)
+{
+	std::string out;
+
+	for (const auto &symbol : value_symbols)
+		if (symbol.role == role && symbol.value == value)
+			return std::string(symbol.name);
+	for (const auto &symbol : flag_symbols)
+		if (symbol.role == role && (value & symbol.value))
+			out += (out.empty() ? "" : "|") + std::string(symbol.name);
+	return out;
+}
+
+} // namespace ctl

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The members of every command's structure, so that a structure can be shown.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace ctl {
+
+enum class Role {
+	number,
+	hex,
+	map_flags,
+	port_flags,
+	dma_flags,
+	dma_op,
+	option,
+	option_op,
+	output,	    // filled in by the kernel
+	chosen,	    // iova: an input only with FIXED_IOVA, else an output
+	option_val, // an input only for SET
+	at_run,	    // a pointer or descriptor that exists only in a real run
+	ranges,	    // a pointer to num_iovas ranges
+};
+
+struct Member {
+	std::string_view name;
+	std::size_t offset;
+	std::size_t size;
+	Role role;
+};
+
+struct StructLayout {
+	unsigned long request;
+	std::span<const Member> members;
+};
+
+// Throws std::logic_error for a command without a table.
+const StructLayout &struct_layout(unsigned long request);
+
+// A member's value, zero extended.
+std::uint64_t member_value(const void *cmd, const Member &member);
+void set_member(void *cmd, const Member &member, std::uint64_t value);
+const Member *find_member(const StructLayout &layout, std::string_view name);
+
+// "READABLE|WRITEABLE": symbols of a value, empty if the role has none.
+std::string symbols(Role role, std::uint64_t value);
+
+} // namespace ctl

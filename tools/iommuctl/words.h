@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A command line as words: quoting as in a shell, $variables, and the numbers
+// that iommuctl understands.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ctl {
+
+struct Line {
+	std::optional<std::string> variable; // of "$name = ..."
+	std::vector<std::string> words;
+};
+
+// Finds the value of "name" or "name.field"; throws Failure if there is none.
+using Lookup = std::function<std::string(std::string_view name)>;
+
+// Splits a line at blanks; '...' is literal, "..." and bare words may contain
+// $name, $name.field and ${name}; # begins a comment at the start of a word.
+Line split_line(std::string_view text, const Lookup &lookup);
+
+// Decimal, 0x hexadecimal or 0 octal, suffix K, M, G, T (powers of 1024; KiB
+// and KB too), and sums and differences of such: 0x200000+4K.
+std::optional<std::uint64_t> parse_number(std::string_view text);
+
+// "1.5 MiB", exact bytes below 1 KiB.
+std::string human_size(std::uint64_t bytes);
+
+} // namespace ctl

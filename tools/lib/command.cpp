@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Names as in the uAPI header, without the prefix that all of them share.
+#include "command.h"
+
+#include <algorithm>
+#include <array>
+
+namespace iommukit {
+
+namespace {
+
+struct CommandInfo {
+	unsigned long request;
+	std::string_view name;
+};
+
+constexpr std::array table = {
+	CommandInfo{IOMMUKIT_DESTROY, "DESTROY"},
+	CommandInfo{IOMMUKIT_IOAS_ALLOC, "IOAS_ALLOC"},
+	CommandInfo{IOMMUKIT_IOAS_ALLOW_IOVAS, "IOAS_ALLOW_IOVAS"},
+	CommandInfo{IOMMUKIT_IOAS_COPY, "IOAS_COPY"},
+	CommandInfo{IOMMUKIT_IOAS_IOVA_RANGES, "IOAS_IOVA_RANGES"},
+	CommandInfo{IOMMUKIT_IOAS_MAP, "IOAS_MAP"},
+	CommandInfo{IOMMUKIT_IOAS_UNMAP, "IOAS_UNMAP"},
+	CommandInfo{IOMMUKIT_OPTION, "OPTION"},
+	CommandInfo{IOMMUKIT_IOAS_MAP_FILE, "IOAS_MAP_FILE"},
+	CommandInfo{IOMMUKIT_INFO, "INFO"},
+	CommandInfo{IOMMUKIT_DMA_BIND, "DMA_BIND"},
+	CommandInfo{IOMMUKIT_DMA_UNBIND, "DMA_UNBIND"},
+	CommandInfo{IOMMUKIT_DMA_ATTACH, "DMA_ATTACH"},
+	CommandInfo{IOMMUKIT_DMA_REPLACE, "DMA_REPLACE"},
+	CommandInfo{IOMMUKIT_DMA_DETACH, "DMA_DETACH"},
+	CommandInfo{IOMMUKIT_DMA_TRANSFER, "DMA_TRANSFER"},
+	CommandInfo{IOMMUKIT_DMA_START, "DMA_START"},
+	CommandInfo{IOMMUKIT_DMA_STOP, "DMA_STOP"},
+	CommandInfo{IOMMUKIT_DMA_STATUS, "DMA_STATUS"},
+};
+
+} // namespace
+
+std::string_view command_name(unsigned long request) noexcept
+{
+	auto it = std::ranges::find(table, request, &CommandInfo::request);
+
+	return it == table.end() ? std::string_view("command") : it->name;
+}
+
+} // namespace iommukit

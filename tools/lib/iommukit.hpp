@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Everything of libiommukit.
+#pragma once
+
+#include "command.h"
+#include "context.h"
+#include "dma_engine.h"
+#include "error.h"
+#include "fd.h"
+#include "info.h"
+#include "ioas.h"
+#include "mapping.h"
+#include "memory.h"
+#include "raw.h"
+#include "types.h"
