@@ -48,7 +48,7 @@ kbuild = $(MAKE) -C "$$kdir" M="$(abspath $(modules-dir))" $(test-modules) \
 
 .PHONY: modules modules-tree sparse
 modules: modules-tree
-	$(Q)kdir=$$(scripts/kernel-dir "$(KERNEL)" "$(KERNELDIR)") && \
+	$(Q)+kdir=$$(scripts/kernel-dir "$(KERNEL)" "$(KERNELDIR)") && \
 		$(kbuild) modules
 
 modules-tree:
@@ -79,10 +79,13 @@ test-shared := $(call objs,$(filter-out $(test-srcs),$(wildcard tests/guest/*.cp
 lib := $(b)/lib/libiommukit.a
 ctl := $(if $(ctl-objs),$(b)/bin/iommuctl)
 bench := $(if $(bench-objs),$(b)/bin/iommukit-bench)
-tests := $(test-names:%=$(b)/bin/%)
+# The tool's tests in the guest are a script.
+cli-tests := $(if $(wildcard tests/cli/guest-run),$(b)/bin/test-cli)
+tests := $(test-names:%=$(b)/bin/%) $(cli-tests)
 
 .PHONY: tools tests
 tools: $(if $(lib-objs),$(lib)) $(ctl)
+	@:
 tests: $(tests) $(bench) prune-tests
 
 # A program whose source is gone must not run on as a test.
@@ -114,6 +117,11 @@ $(b)/bin/iommukit-bench: $(bench-objs) $(lib)
 	$(quiet) LD $@
 	@mkdir -p $(@D)
 	$(Q)$(link)
+
+$(b)/bin/test-cli: tests/cli/guest-run
+	$(quiet) CP $@
+	@mkdir -p $(@D)
+	$(Q)install -m 755 $< $@
 
 define test-program
 $(b)/bin/$(subst _,-,$(basename $(notdir $(1)))): $(call objs,$(1)) $(test-shared) $(lib)
