@@ -143,7 +143,7 @@ static bool object_erased(struct iommukit_ctx *ctx, u32 id,
 	}
 	/* Against the order of object_put(), or a user just gone would count. */
 	busy = refcount_read(&obj->busy);
-	smp_rmb();
+	smp_rmb(); /* pairs with the release of refcount_dec() there */
 	users = refcount_read(&obj->users);
 	if (users > busy)
 		*out = ERR_PTR(-EBUSY);

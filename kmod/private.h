@@ -25,12 +25,12 @@
  *
  *   ctx.objects         spinlock of the xarray: ids and both counts of objects
  *
- * rw, pin and unpin may drop the last reference to an address space, whose end
- * takes locks of other subsystems, with access.lock held. Pinning pages of
- * hugetlbfs takes the inode's lock there.
- *
  * The last three are leaves towards the others. An MMU notifier may take none
  * of the sleeping locks.
+ *
+ * With access.lock held, rw, pin and unpin may drop the last reference to an
+ * address space, whose end takes locks of other subsystems, and a pin of
+ * hugetlbfs pages takes the lock of the inode.
  */
 #ifndef IOMMUKIT_PRIVATE_H
 #define IOMMUKIT_PRIVATE_H

@@ -174,7 +174,8 @@ struct iommukit_dma_transfer {
  * struct iommukit_dma_start - ioctl(IOMMUKIT_DMA_START)
  * @size: sizeof(struct iommukit_dma_start)
  * @flags: IOMMUKIT_DMA_PIN or 0
- * @op: FILL, COPY, CRC32C or SHA256 of enum iommukit_dma_op
+ * @op: FILL, COPY, CRC32C or SHA256 of enum iommukit_dma_op; READ and WRITE are
+ *	refused with EOPNOTSUPP
  * @src_port: As in struct iommukit_dma_transfer
  * @dst_port: As in struct iommukit_dma_transfer
  * @__reserved: Must be 0
