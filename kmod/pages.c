@@ -30,7 +30,7 @@
 #define PAGES_BATCH_MAX 32U
 
 /* A segment is within a stretch of this many pages, aligned by address. */
-#define SEGMENT_PAGES (SZ_2M / PAGE_SIZE)
+#define SEGMENT_PAGES (SZ_16M / PAGE_SIZE)
 
 static struct kmem_cache *pages_cache;
 
@@ -95,7 +95,7 @@ static void uncharge_mm(struct pages *pages, unsigned long npages)
 
 /*
  * Charging comes after getting the pages, since who comes second must not be
- * charged; segments are small, so the limit is exceeded by little and briefly.
+ * charged. The limit is exceeded by at most one segment meanwhile.
  */
 static int pages_charge(struct pages *pages, unsigned long npages)
 {
