@@ -222,7 +222,6 @@ int ioas_cmd_map(struct iommukit_ucmd *ucmd)
 	else
 		rc = map_pages(ioas,
 			       pages_create_user(ucmd->ctx, cmd->user_va,
-						 cmd->length,
 						 cmd->flags & IOMMUKIT_IOAS_MAP_WRITEABLE),
 			       cmd->user_va, cmd->length, cmd->flags,
 			       &cmd->iova);

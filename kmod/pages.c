@@ -485,15 +485,13 @@ void pages_set_batch(unsigned int npages)
  * @ctx: the context; its accounting mode is latched
  * @ops: the backing
  * @start: first byte: user address or offset in the file
- * @length: bytes, at least 1
  * @writable: whether the pages may be written
  *
  * Context: process context, may sleep.
  * Return: the object with one reference, or NULL.
  */
 struct pages *pages_alloc(struct iommukit_ctx *ctx, const struct pages_ops *ops,
-			  unsigned long start, unsigned long length,
-			  bool writable)
+			  unsigned long start, bool writable)
 {
 	struct pages *pages = kmem_cache_zalloc(pages_cache, GFP_KERNEL);
 
@@ -509,7 +507,6 @@ struct pages *pages_alloc(struct iommukit_ctx *ctx, const struct pages_ops *ops,
 		pages->account = PAGES_ACCOUNT_USER;
 	pages->writable = writable;
 	pages->base = start & PAGE_MASK;
-	pages->npages = ((offset_in_page(start) + length - 1) >> PAGE_SHIFT) + 1;
 	pages->mm = current->mm;
 	mmgrab(pages->mm);
 	pages->task = get_task_struct(current->group_leader);

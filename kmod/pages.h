@@ -66,7 +66,6 @@ enum pages_account {
  * @account: how they are charged; fixed at creation, like all up to @file
  * @writable: whether they may be written
  * @base: user address, or offset in @file, of the first page
- * @npages: how many
  * @mm: the owner's address space; the structure only is held
  * @task: the owner's thread group leader, for its limit
  * @user: the owner's user, for its count
@@ -80,7 +79,6 @@ struct pages {
 	u8 account;
 	bool writable;
 	unsigned long base;
-	unsigned long npages;
 	struct mm_struct *mm;
 	struct task_struct *task;
 	struct user_struct *user;
@@ -90,7 +88,7 @@ struct pages {
 };
 
 struct pages *pages_create_user(struct iommukit_ctx *ctx, unsigned long uva,
-				unsigned long length, bool writable);
+				bool writable);
 struct pages *pages_create_file(struct iommukit_ctx *ctx, int fd,
 				unsigned long start, unsigned long length,
 				bool writable);
@@ -106,8 +104,7 @@ void pages_set_batch(unsigned int npages);
 
 /* For the backings */
 struct pages *pages_alloc(struct iommukit_ctx *ctx, const struct pages_ops *ops,
-			  unsigned long start, unsigned long length,
-			  bool writable);
+			  unsigned long start, bool writable);
 void pages_copy(struct page **pages, unsigned long offset, void *data,
 		unsigned long length, bool write);
 

@@ -150,7 +150,7 @@ struct pages *pages_create_file(struct iommukit_ctx *ctx, int fd,
 	rc = file_open_mapping(file, writable);
 	if (rc)
 		goto err_fput;
-	pages = pages_alloc(ctx, &file_pages_ops, start, length, writable);
+	pages = pages_alloc(ctx, &file_pages_ops, start, writable);
 	if (!pages) {
 		rc = -ENOMEM;
 		goto err_close_mapping;

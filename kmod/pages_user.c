@@ -69,23 +69,29 @@ static int user_gup_all(struct pages *pages, unsigned long index,
 	return nr;
 }
 
+/* For those who have no other way to the pages. */
+static int user_gup_or_fault(struct pages *pages, unsigned long index,
+			     unsigned long npages, unsigned int gup_flags,
+			     struct page **out)
+{
+	int rc = user_gup_all(pages, index, npages, gup_flags, out);
+
+	return rc == PAGES_RW_BY_PAGE ? -EFAULT : rc;
+}
+
 static int user_pin(struct pages *pages, unsigned long index,
 		    unsigned long npages, struct page **out)
 {
-	int rc = user_gup_all(pages, index, npages,
-			      FOLL_LONGTERM | (pages->writable ? FOLL_WRITE : 0),
-			      out);
-
-	return rc == PAGES_RW_BY_PAGE ? -EFAULT : rc;
+	return user_gup_or_fault(pages, index, npages,
+				 FOLL_LONGTERM |
+				 (pages->writable ? FOLL_WRITE : 0), out);
 }
 
 static int user_pin_brief(struct pages *pages, unsigned long index,
 			  unsigned long npages, bool write, struct page **out)
 {
-	int rc = user_gup_all(pages, index, npages, write ? FOLL_WRITE : 0,
-			      out);
-
-	return rc == PAGES_RW_BY_PAGE ? -EFAULT : rc;
+	return user_gup_or_fault(pages, index, npages, write ? FOLL_WRITE : 0,
+				 out);
 }
 
 static int user_copy(struct pages *pages, unsigned long offset, void *data,
@@ -166,15 +172,14 @@ static const struct pages_ops user_pages_ops = {
  * pages_create_user - create a pages object for the caller's memory
  * @ctx: the context
  * @uva: address of the first byte; nothing about it is checked yet
- * @length: bytes, at least 1
  * @writable: whether the pages may be written
  *
  * Context: process context, may sleep.
  * Return: the object, or -ENOMEM.
  */
 struct pages *pages_create_user(struct iommukit_ctx *ctx, unsigned long uva,
-				unsigned long length, bool writable)
+				bool writable)
 {
-	return pages_alloc(ctx, &user_pages_ops, uva, length, writable) ?:
+	return pages_alloc(ctx, &user_pages_ops, uva, writable) ?:
 	       ERR_PTR(-ENOMEM);
 }
