@@ -3,7 +3,7 @@
 #
 # A private apt: own lists, own cache, empty status, nothing installed and no
 # root needed. The mirrors are the machine's own; a suite the machine does not
-# list (backports) is asked for at the same mirror. Sourced after lib.sh.
+# list (backports, sid) is asked for at the same mirror. Sourced after lib.sh.
 
 apt_dir=$cache/apt
 
@@ -104,15 +104,24 @@ apt_write_conf()
 
 apt_private() { APT_CONFIG=$apt_dir/apt.conf "$@"; }
 
+# apt_codename: of the release this machine runs.
+apt_codename()
+{
+	local codename
+
+	codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME-}")
+	[[ -n $codename ]] || die "this machine has no VERSION_CODENAME: is it Debian?"
+	printf '%s\n' "$codename"
+}
+
 # apt_open SUITE: lists are fetched anew; SUITE, if not "", is added.
 apt_open()
 {
 	local codename suite=$1
 
-	codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME-}")
-	[[ -n $codename ]] || die "this machine has no VERSION_CODENAME: is it Debian?"
+	codename=$(apt_codename)
 	apt_write_conf
-	apt_write_sources "$codename" "${suite:+$codename-$suite}"
+	apt_write_sources "$codename" "$suite"
 	progress "fetching package lists ..."
 	apt_private apt-get -qq update >&2
 }
