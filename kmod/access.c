@@ -453,24 +453,21 @@ static unsigned int count_areas(struct iova_space *space, unsigned long iova,
 	return nr;
 }
 
-static int check_area(const struct iova_area *area, unsigned int flags)
+static bool area_allows(const struct iova_area *area, unsigned int flags)
 {
 	bool write = flags & IOMMUKIT_ACCESS_RW_WRITE;
 
-	if (area->state == IOVA_AREA_GOING)
-		return -ENOENT;
-	if (area->state == IOVA_AREA_REVOKED)
-		return -EINVAL;
-	return area->prot & (write ? IOVA_WRITE : IOVA_READ) ? 0 : -EPERM;
+	return area->prot & (write ? IOVA_WRITE : IOVA_READ);
 }
 
-/* Keep the part of [iova, last] in @area for a slice of a pin. */
-static int take_slice(struct pin_slice *slice, struct iova_area *area,
-		      unsigned long iova, unsigned long last,
-		      unsigned int flags)
+/* Enter @area for the slice of a pin that is the part of [iova, last] in it. */
+static int take_slice(struct pin_slice *slice, struct iova_space *space,
+		      struct iova_area *area, unsigned long iova,
+		      unsigned long last, unsigned int flags)
 {
 	unsigned long start = area->offset + (iova - area->iova);
 	unsigned long end = area->offset + (min(last, area->last) - area->iova);
+	int rc;
 
 	/* The pages of the next area must go on where this one's end. */
 	if (offset_in_page(start) ||
@@ -479,13 +476,17 @@ static int take_slice(struct pin_slice *slice, struct iova_area *area,
 	slice->area = area;
 	slice->first = start >> PAGE_SHIFT;
 	slice->last = end >> PAGE_SHIFT;
-	return check_area(area, flags);
+	rc = iova_area_enter(space, area);
+	if (rc || area_allows(area, flags))
+		return rc;
+	iova_area_idle(space, area);
+	return -EPERM;
 }
 
 /*
- * Keep the areas of [iova, last] by their busy counts. Returns what is wrong
- * after the last area taken: that shows only when the pages before it are
- * pinned, for what is wrong with them goes first.
+ * Enter the areas of [iova, last]. Returns what is wrong after the last area
+ * entered: that shows only when the pages before it are pinned, for what is
+ * wrong with them goes first.
  */
 static int take_areas(struct access_pin *pin, struct iova_space *space,
 		      unsigned long iova, unsigned long last,
@@ -497,10 +498,10 @@ static int take_areas(struct access_pin *pin, struct iova_space *space,
 
 	for (pin->nr = 0; pin->nr < nr; pin->nr++) {
 		area = iova_space_find(space, iova, iova);
-		rc = take_slice(&pin->slices[pin->nr], area, iova, last, flags);
+		rc = take_slice(&pin->slices[pin->nr], space, area, iova, last,
+				flags);
 		if (rc)
 			return rc;
-		atomic_inc(&area->busy);
 		iova = area->last + 1;
 	}
 	return area->last < last ? -ENOENT : 0;
@@ -690,38 +691,22 @@ EXPORT_SYMBOL_IOMMUKIT(iommukit_access_unpin_pages);
 
 /* ---- copying ---- */
 
-/* Keep the area at @iova, if it may be copied from or to. */
-static struct iova_area *take_area(struct iova_space *space, unsigned long iova,
-				   unsigned int flags)
-{
-	struct iova_area *area;
-	int rc = -ENOENT;
-
-	if (down_read_killable(&space->lock))
-		return ERR_PTR(-EINTR);
-	area = iova_space_find(space, iova, iova);
-	if (area)
-		rc = check_area(area, flags);
-	if (!rc)
-		atomic_inc(&area->busy);
-	up_read(&space->lock);
-	return rc ? ERR_PTR(rc) : area;
-}
-
 static int rw_in_ioas(struct iova_space *space, unsigned long iova,
 		      unsigned long last, void *data, unsigned int flags)
 {
 	for (;;) {
-		struct iova_area *area = take_area(space, iova, flags);
+		struct iova_area *area = iova_area_get(space, iova);
 		unsigned long end, n;
-		int rc;
+		int rc = -EPERM;
 
 		if (IS_ERR(area))
 			return PTR_ERR(area);
 		end = min(last, area->last);
 		n = end - iova + 1;
-		rc = pages_rw(area->pages, area->offset + (iova - area->iova),
-			      data, n, flags);
+		if (area_allows(area, flags))
+			rc = pages_rw(area->pages,
+				      area->offset + (iova - area->iova),
+				      data, n, flags);
 		iova_area_idle(space, area);
 		if (rc || end == last)
 			return rc;

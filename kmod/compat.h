@@ -100,6 +100,35 @@ static inline long compat_pin_user_pages_remote(struct mm_struct *mm,
 #endif
 }
 
+/**
+ * compat_get_user_pages_remote() - get_user_pages_remote()
+ * @mm: whose memory; its mmap_lock is held for reading
+ * @start: page aligned address
+ * @npages: pages wanted; less may be got
+ * @gup_flags: FOLL_* flags
+ * @pages: gets the pages, each with a reference
+ * @locked: 1; set to 0 if the lock was dropped for good
+ *
+ * 6.5: the argument for VMAs went. Remove with 6.1.
+ *
+ * Return: the number of pages, or a negative errno.
+ */
+static inline long compat_get_user_pages_remote(struct mm_struct *mm,
+						unsigned long start,
+						unsigned long npages,
+						unsigned int gup_flags,
+						struct page **pages,
+						int *locked)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+	return get_user_pages_remote(mm, start, npages, gup_flags, pages, NULL,
+				     locked);
+#else
+	return get_user_pages_remote(mm, start, npages, gup_flags, pages,
+				     locked);
+#endif
+}
+
 /* 6.13: exported by the kernel. Remove with 6.12. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
 /**

@@ -93,7 +93,13 @@ struct iova_area *iova_area_alloc(struct pages *pages, unsigned long offset,
 	area->pages = pages;
 	area->offset = offset;
 	area->prot = prot;
+	atomic_set(&area->busy, IOVA_AREA_CLOSED);
 	return area;
+}
+
+static void area_free_rcu(struct rcu_head *rcu)
+{
+	kmem_cache_free(area_cache, container_of(rcu, struct iova_area, rcu));
 }
 
 static void area_free(struct iova_area *area)
@@ -102,9 +108,9 @@ static void area_free(struct iova_area *area)
 	 * A driver that left without unpinning may still use the pages: they
 	 * are lost rather than freed under it. It was named when it left.
 	 */
-	if (!atomic_read(&area->pins))
+	if (!(atomic_read(&area->pins) & ~IOVA_AREA_CLOSED))
 		pages_put(area->pages);
-	kmem_cache_free(area_cache, area);
+	call_rcu(&area->rcu, area_free_rcu);
 }
 
 /**
@@ -137,6 +143,56 @@ struct iova_area *iova_space_find(struct iova_space *space, unsigned long first,
 	return mas_find(&mas, last);
 }
 
+/**
+ * iova_area_enter - keep an area from going
+ * @space: the space
+ * @area: the area; stays readable while its space is locked, or under RCU
+ *
+ * Context: any. Undone by iova_area_idle().
+ * Return: 0; -ENOENT if it is being unmapped; -EINVAL if drivers were asked to
+ * unpin it.
+ */
+int iova_area_enter(struct iova_space *space, struct iova_area *area)
+{
+	int rc;
+
+	if (atomic_inc_return(&area->busy) > 0)
+		return 0;
+	rc = READ_ONCE(area->revoked) ? -EINVAL : -ENOENT;
+	iova_area_idle(space, area);
+	return rc;
+}
+
+/**
+ * iova_area_get - find the area at an IOVA and enter it
+ * @space: the space
+ * @iova: the IOVA
+ *
+ * Context: any; needs no lock. Undone by iova_area_idle().
+ * Return: the area; -ENOENT if nothing is mapped there, or as
+ * iova_area_enter().
+ */
+struct iova_area *iova_area_get(struct iova_space *space, unsigned long iova)
+{
+	struct iova_area *area;
+	int rc;
+
+	rcu_read_lock();
+	area = rcu_dereference(space->recent);
+	if (area && area->iova <= iova && iova <= area->last) {
+		rc = iova_area_enter(space, area);
+	} else {
+		MA_STATE(mas, &space->areas, iova, iova);
+
+		area = mas_walk(&mas);
+		rc = area ? iova_area_enter(space, area) : -ENOENT;
+		if (!rc)
+			rcu_assign_pointer(space->recent, area);
+	}
+	rcu_read_unlock();
+	return rc ? ERR_PTR(rc) : area;
+}
+
 /*
  * Reshaping a node of the tree may need memory, and this must not fail. Some
  * kernels give up in spite of __GFP_NOFAIL; a failed state is of no use then.
@@ -160,6 +216,8 @@ static void areas_erase(struct iova_space *space, const struct iova_area *area)
 void iova_space_erase(struct iova_space *space, struct iova_area *area)
 {
 	areas_erase(space, area);
+	if (rcu_access_pointer(space->recent) == area)
+		RCU_INIT_POINTER(space->recent, NULL);
 	area_free(area);
 }
 
@@ -213,6 +271,9 @@ static int insert_locked(struct iova_space *space, struct iova_area *areas)
 			goto err_erase;
 		cond_resched();
 	}
+	/* All or none can be entered. */
+	for (area = areas; area; area = area->next)
+		atomic_andnot(IOVA_AREA_CLOSED, &area->busy);
 	return 0;
 
 err_erase:
@@ -514,7 +575,8 @@ int iova_space_usable(struct iova_space *space,
 void iova_space_init(struct iova_space *space)
 {
 	init_rwsem(&space->lock);
-	mt_init_flags(&space->areas, MT_FLAGS_ALLOC_RANGE | MT_FLAGS_LOCK_EXTERN);
+	mt_init_flags(&space->areas, MT_FLAGS_ALLOC_RANGE |
+				     MT_FLAGS_LOCK_EXTERN | MT_FLAGS_USE_RCU);
 	mt_set_external_lock(&space->areas, &space->lock);
 	space->allowed = RB_ROOT_CACHED;
 	space->reserved = RB_ROOT_CACHED;
@@ -558,5 +620,7 @@ int iova_cache_create(void)
 
 void iova_cache_destroy(void)
 {
+	/* Areas on their way to area_free_rcu(). */
+	rcu_barrier();
 	kmem_cache_destroy(area_cache);
 }

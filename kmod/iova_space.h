@@ -22,18 +22,11 @@ enum {
 	IOVA_WRITE = 1 << 1,
 };
 
-/**
- * enum iova_area_state - Whether drivers may come to an area
- * @IOVA_AREA_OPEN: they may
- * @IOVA_AREA_GOING: it is gone as soon as running calls have left: -ENOENT
- * @IOVA_AREA_REVOKED: an unmap asked drivers to unpin it: -EINVAL, for ever if
- *	they do not
+/*
+ * In both counts of an area that drivers may not enter: it is not all there yet,
+ * or an unmap waits for the counts to fall. Whoever then makes one 0 wakes it.
  */
-enum iova_area_state {
-	IOVA_AREA_OPEN,
-	IOVA_AREA_GOING,
-	IOVA_AREA_REVOKED,
-};
+#define IOVA_AREA_CLOSED INT_MIN
 
 /**
  * struct iova_area - A stretch of IOVA made by one map or copy command
@@ -42,28 +35,35 @@ enum iova_area_state {
  * @pages: what it stands for; holds a reference
  * @offset: byte of @pages that @iova stands for
  * @next: links areas that are not in a space yet
+ * @rcu: for freeing it after the last iova_area_get() that may have seen it
  * @pins: pins of drivers. Raised while @busy is, dropped anywhere.
- * @busy: calls at work on the area without the lock. Raised under the space's
- *	lock, dropped anywhere. The area cannot go while either is not 0.
+ * @busy: calls at work on the area. Raised and dropped without a lock. The area
+ *	cannot go while either is not 0.
  * @prot: IOVA_READ, IOVA_WRITE
- * @state: enum iova_area_state
+ * @revoked: an unmap asked drivers to unpin it; it stays closed even if they do
+ *	not
  */
 struct iova_area {
 	unsigned long iova;
 	unsigned long last;
 	struct pages *pages;
 	unsigned long offset;
-	struct iova_area *next;
+	union {
+		struct iova_area *next;
+		struct rcu_head rcu;
+	};
 	atomic_t pins;
 	atomic_t busy;
 	u8 prot;
-	u8 state;
+	bool revoked;
 };
 
 /**
  * struct iova_space - The map
  * @lock: protects all but @members, @pin_drops and the counts of areas
- * @areas: struct iova_area by IOVA; also finds gaps
+ * @areas: struct iova_area by IOVA; also finds gaps. May be walked under RCU.
+ * @recent: the area entered last, which most often is the next one as well, or
+ *	NULL. Set by those who are in it, so never to an area that was erased.
  * @allowed: where automatic placement may go, if not empty; no overlaps
  * @reserved: where nothing may be mapped; may overlap each other
  * @alignment: of IOVA, length and offset in the page of every area
@@ -76,6 +76,7 @@ struct iova_area {
 struct iova_space {
 	struct rw_semaphore lock;
 	struct maple_tree areas;
+	struct iova_area __rcu *recent;
 	struct rb_root_cached allowed;
 	struct rb_root_cached reserved;
 	unsigned long alignment;
@@ -129,6 +130,8 @@ int iova_space_collect(struct iova_space *space, unsigned long iova,
 		       unsigned long length, u8 prot, struct iova_area **out);
 struct iova_area *iova_space_find(struct iova_space *space, unsigned long first,
 				  unsigned long last);
+int iova_area_enter(struct iova_space *space, struct iova_area *area);
+struct iova_area *iova_area_get(struct iova_space *space, unsigned long iova);
 void iova_space_erase(struct iova_space *space, struct iova_area *area);
 
 int iova_space_allow(struct iova_space *space, struct rb_root_cached *allowed);

@@ -139,7 +139,7 @@ void iova_space_pins_changed(struct iova_space *space)
  */
 void iova_area_unpinned(struct iova_space *space, struct iova_area *area)
 {
-	if (atomic_dec_and_test(&area->pins))
+	if (atomic_dec_return(&area->pins) == IOVA_AREA_CLOSED)
 		iova_space_pins_changed(space);
 }
 
@@ -152,7 +152,7 @@ void iova_area_unpinned(struct iova_space *space, struct iova_area *area)
  */
 void iova_area_idle(struct iova_space *space, struct iova_area *area)
 {
-	if (atomic_dec_and_test(&area->busy))
+	if (atomic_dec_return(&area->busy) == IOVA_AREA_CLOSED)
 		iova_space_pins_changed(space);
 }
 
@@ -253,6 +253,32 @@ static int revoke_pins(struct iova_space *space, struct revocation *r)
 }
 
 /*
+ * Let nobody enter an area any more, and note it in @r if somebody uses it.
+ * Returns whether so. A pin is raised by one who is busy there: after @busy was
+ * seen 0, pins only fall.
+ */
+static bool close_area(struct iova_area *area, struct revocation *r)
+{
+	int busy = atomic_fetch_or(IOVA_AREA_CLOSED, &area->busy) &
+		   ~IOVA_AREA_CLOSED;
+	int pins = atomic_fetch_or(IOVA_AREA_CLOSED, &area->pins) &
+		   ~IOVA_AREA_CLOSED;
+
+	if (!busy && !pins)
+		return false;
+	if (pins)
+		WRITE_ONCE(area->revoked, true);
+	if (r->iova != area->iova || r->last != area->last)
+		*r = (struct revocation){
+			.iova = area->iova,
+			.last = area->last,
+			.deadline = new_deadline(),
+		};
+	r->busy = busy;
+	return true;
+}
+
+/*
  * Remove areas from @first on until one is in use; that one is closed and noted
  * in @r. Returns -EAGAIN for it, 0 at the end.
  */
@@ -261,28 +287,14 @@ static int unmap_unpinned(struct iova_space *space, unsigned long first,
 			  struct revocation *r)
 {
 	struct iova_area *area;
-	int busy;
 
 	while ((area = iova_space_find(space, first, last))) {
 		if (area->iova < first || area->last > last)
 			return -ENOENT;
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		busy = atomic_read(&area->busy);
-		if (busy || atomic_read(&area->pins)) {
-			if (atomic_read(&area->pins))
-				area->state = IOVA_AREA_REVOKED;
-			else if (area->state == IOVA_AREA_OPEN)
-				area->state = IOVA_AREA_GOING;
-			if (r->iova != area->iova || r->last != area->last)
-				*r = (struct revocation){
-					.iova = area->iova,
-					.last = area->last,
-					.deadline = new_deadline(),
-				};
-			r->busy = busy;
+		if (close_area(area, r))
 			return -EAGAIN;
-		}
 		*unmapped += area->last - area->iova + 1;
 		iova_space_erase(space, area);
 		cond_resched();
@@ -297,9 +309,13 @@ static void reopen(struct iova_space *space, const struct revocation *r)
 
 	down_write(&space->lock);
 	area = iova_space_find(space, r->iova, r->last);
-	if (area && area->state == IOVA_AREA_GOING)
-		area->state = IOVA_AREA_OPEN;
+	if (area && !area->revoked) {
+		atomic_andnot(IOVA_AREA_CLOSED, &area->pins);
+		atomic_andnot(IOVA_AREA_CLOSED, &area->busy);
+	}
 	up_write(&space->lock);
+	/* Another unmap that waits for it has to close it again. */
+	iova_space_pins_changed(space);
 }
 
 /**

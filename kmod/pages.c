@@ -425,11 +425,11 @@ static long pages_rw_batch(struct pages *pages, unsigned long offset,
 	mutex_unlock(&pages->lock);
 
 	length = min(length, npages * PAGE_SIZE - in_page);
-	rc = pages->ops->pin_brief(pages, index, npages, write, batch);
+	rc = pages->ops->get(pages, index, npages, write, batch);
 	if (rc)
 		return rc;
 	pages_copy(batch, in_page, data, length, write);
-	unpin_user_pages_dirty_lock(batch, npages, write);
+	pages->ops->put(batch, npages, write);
 	return length;
 }
 

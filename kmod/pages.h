@@ -30,7 +30,8 @@ struct user_struct;
  * @pin: pin @npages pages from @index on, all or none, for as long as the
  *	caller likes, and list them in @out. Context: may sleep and fault;
  *	pages.lock is not held. Returns 0 or an errno.
- * @pin_brief: the same for the time of a copy; @write if they will be written.
+ * @get: the same for the time of a copy; @write if they will be written.
+ * @put: undo @get, and mark what was written dirty. Context: may sleep.
  * @rw: copy between @data and the byte at @offset, looking at what is at the
  *	address now rather than at what is pinned, if the calling thread can;
  *	else return PAGES_RW_BY_PAGE. @flags as for iommukit_access_rw().
@@ -40,8 +41,9 @@ struct user_struct;
 struct pages_ops {
 	int (*pin)(struct pages *pages, unsigned long index,
 		   unsigned long npages, struct page **out);
-	int (*pin_brief)(struct pages *pages, unsigned long index,
-			 unsigned long npages, bool write, struct page **out);
+	int (*get)(struct pages *pages, unsigned long index,
+		   unsigned long npages, bool write, struct page **out);
+	void (*put)(struct page **out, unsigned long npages, bool write);
 	int (*rw)(struct pages *pages, unsigned long offset, void *data,
 		  unsigned long length, unsigned int flags);
 	void (*release)(struct pages *pages);

@@ -75,10 +75,15 @@ static int file_pin(struct pages *pages, unsigned long index,
 	return rc ?: nr ?: -EFAULT;
 }
 
-static int file_pin_brief(struct pages *pages, unsigned long index,
-			  unsigned long npages, bool write, struct page **out)
+static int file_get(struct pages *pages, unsigned long index,
+		    unsigned long npages, bool write, struct page **out)
 {
 	return file_pin(pages, index, npages, out);
+}
+
+static void file_put(struct page **out, unsigned long npages, bool write)
+{
+	unpin_user_pages_dirty_lock(out, npages, write);
 }
 
 static void file_release(struct pages *pages)
@@ -90,7 +95,8 @@ static void file_release(struct pages *pages)
 
 static const struct pages_ops file_pages_ops = {
 	.pin = file_pin,
-	.pin_brief = file_pin_brief,
+	.get = file_get,
+	.put = file_put,
 	.release = file_release,
 };
 

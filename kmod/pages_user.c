@@ -24,22 +24,47 @@ static unsigned long user_address(struct pages *pages, unsigned long index)
 	return pages->base + index * PAGE_SIZE;
 }
 
-/* One call of GUP for up to @npages; returns how many it pinned. */
+/*
+ * Pages that are only read, and only for now, need a reference. All others must
+ * be pinned, which is counted and costs several times as much.
+ */
+static bool user_needs_pin(unsigned int gup_flags)
+{
+	return gup_flags & (FOLL_WRITE | FOLL_LONGTERM);
+}
+
+static void user_release(struct page **out, unsigned long npages,
+			 unsigned int gup_flags)
+{
+	unsigned long i;
+
+	if (user_needs_pin(gup_flags))
+		return unpin_user_pages(out, npages);
+	for (i = 0; i < npages; i++)
+		put_page(out[i]);
+}
+
+/* One call of GUP for up to @npages; returns how many it got. */
 static long user_gup(struct pages *pages, unsigned long index,
 		     unsigned long npages, unsigned int gup_flags,
 		     struct page **out)
 {
 	unsigned long start = user_address(pages, index);
 	int locked = 1;
+	bool pin = user_needs_pin(gup_flags);
 	long nr;
 
-	if (current->mm == pages->mm && compat_can_pin_fast(gup_flags))
-		return pin_user_pages_fast(start, npages, gup_flags, out) ?:
-		       -EFAULT;
+	if (current->mm == pages->mm && compat_can_pin_fast(gup_flags)) {
+		nr = pin ? pin_user_pages_fast(start, npages, gup_flags, out) :
+			   get_user_pages_fast(start, npages, gup_flags, out);
+		return nr ?: -EFAULT;
+	}
 	if (mmap_read_lock_killable(pages->mm))
 		return -EINTR;
-	nr = compat_pin_user_pages_remote(pages->mm, start, npages, gup_flags,
-					  out, &locked);
+	nr = pin ? compat_pin_user_pages_remote(pages->mm, start, npages,
+						gup_flags, out, &locked) :
+		   compat_get_user_pages_remote(pages->mm, start, npages,
+						gup_flags, out, &locked);
 	if (locked)
 		mmap_read_unlock(pages->mm);
 	return nr ?: -EFAULT;
@@ -65,7 +90,7 @@ static int user_gup_all(struct pages *pages, unsigned long index,
 	mmput(pages->mm);
 	if (nr >= 0)
 		return 0;
-	unpin_user_pages(out, done);
+	user_release(out, done, gup_flags);
 	return nr;
 }
 
@@ -87,11 +112,19 @@ static int user_pin(struct pages *pages, unsigned long index,
 				 (pages->writable ? FOLL_WRITE : 0), out);
 }
 
-static int user_pin_brief(struct pages *pages, unsigned long index,
-			  unsigned long npages, bool write, struct page **out)
+static int user_get(struct pages *pages, unsigned long index,
+		    unsigned long npages, bool write, struct page **out)
 {
 	return user_gup_or_fault(pages, index, npages, write ? FOLL_WRITE : 0,
 				 out);
+}
+
+static void user_put(struct page **out, unsigned long npages, bool write)
+{
+	if (write)
+		unpin_user_pages_dirty_lock(out, npages, true);
+	else
+		user_release(out, npages, 0);
 }
 
 static int user_copy(struct pages *pages, unsigned long offset, void *data,
@@ -142,7 +175,7 @@ static int user_rw_one_page(struct pages *pages, unsigned long offset,
 	if (rc)
 		return rc;
 	pages_copy(&page, offset_in_page(offset), data, length, write);
-	unpin_user_pages_dirty_lock(&page, 1, write);
+	user_put(&page, 1, write);
 	return 0;
 }
 
@@ -164,7 +197,8 @@ static int user_rw(struct pages *pages, unsigned long offset, void *data,
 
 static const struct pages_ops user_pages_ops = {
 	.pin = user_pin,
-	.pin_brief = user_pin_brief,
+	.get = user_get,
+	.put = user_put,
 	.rw = user_rw,
 };
 
