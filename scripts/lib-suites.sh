@@ -39,9 +39,10 @@ suites_list()
 # suites_end HINT: the last lines, and the exit status.
 suites_end()
 {
-	local passed failed skipped
+	local passed failed skipped todo
 
 	passed=$(suites_count pass) failed=$(suites_count fail) skipped=$(suites_count skip)
+	todo=$(suites_count todo)
 	if [[ $skipped -gt 0 ]]; then
 		echo "# skipped:"
 		suites_list skip
@@ -51,6 +52,6 @@ suites_end()
 		suites_list fail
 		echo "# once more: $1"
 	fi
-	echo "$passed passed, $failed failed, $skipped skipped"
+	echo "$passed passed, $failed failed, $((skipped + todo)) skipped"
 	[[ $failed -eq 0 && $passed -gt 0 ]]
 }

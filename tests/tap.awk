@@ -3,10 +3,10 @@
 # Reads the TAP of one program (or KTAP with one level of subtests, as the case
 # runner in the guest prints it) and writes one line per test:
 #
-#	pass|fail|skip <TAB> suite <TAB> name <TAB> reason
+#	pass|fail|skip|todo <TAB> suite <TAB> name <TAB> reason
 #
 # A missing plan, a plan that was not kept and an exit status that no failed
-# test explains are failures of their own.
+# test explains are failures of their own. "todo" is a failure that was expected.
 #
 # Variables: suite, status (of the program).
 
@@ -42,6 +42,8 @@ function parse(line, nested,	kind, why, at)
 			kind = "skip"
 			why = substr(why, 5)
 			sub(/^[ :]+/, "", why)
+		} else if (kind == "fail" && sub(/^TODO[ :]*/, "", why)) {
+			kind = "todo"
 		}
 	}
 	if (nested) {
