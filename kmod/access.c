@@ -16,6 +16,7 @@
 #include <linux/interval_tree.h>
 #include <linux/iommukit.h>
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "compat.h"
@@ -437,18 +438,36 @@ EXPORT_SYMBOL_IOMMUKIT(iommukit_access_detach);
 
 /* ---- pinning ---- */
 
-/* How many areas without a hole between them lie in [iova, last]. */
+/* Whether there is an area at @iova; if so, @last gets its last IOVA. */
+static bool find_last(struct iova_space *space, unsigned long iova,
+		      unsigned long *last)
+{
+	struct iova_area *area;
+
+	rcu_read_lock();
+	area = iova_space_lookup(space, iova);
+	if (area)
+		*last = area->last;
+	rcu_read_unlock();
+	return area;
+}
+
+/*
+ * How many areas without a hole between them lie in [iova, last]. They may come
+ * and go meanwhile: it is for the size of a pin's records only.
+ */
 static unsigned int count_areas(struct iova_space *space, unsigned long iova,
 				unsigned long last)
 {
-	struct iova_area *area;
 	unsigned int nr = 0;
+	unsigned long end;
 
-	while ((area = iova_space_find(space, iova, iova))) {
+	while (find_last(space, iova, &end)) {
 		nr++;
-		if (area->last >= last)
+		if (end >= last || fatal_signal_pending(current))
 			break;
-		iova = area->last + 1;
+		iova = end + 1;
+		cond_resched();
 	}
 	return nr;
 }
@@ -460,14 +479,13 @@ static bool area_allows(const struct iova_area *area, unsigned int flags)
 	return area->prot & (write ? IOVA_WRITE : IOVA_READ);
 }
 
-/* Enter @area for the slice of a pin that is the part of [iova, last] in it. */
-static int take_slice(struct pin_slice *slice, struct iova_space *space,
-		      struct iova_area *area, unsigned long iova,
-		      unsigned long last, unsigned int flags)
+/* Make the part of [iova, last] in @area, which was entered, a slice of a pin. */
+static int take_slice(struct pin_slice *slice, struct iova_area *area,
+		      unsigned long iova, unsigned long last,
+		      unsigned int flags)
 {
 	unsigned long start = area->offset + (iova - area->iova);
 	unsigned long end = area->offset + (min(last, area->last) - area->iova);
-	int rc;
 
 	/* The pages of the next area must go on where this one's end. */
 	if (offset_in_page(start) ||
@@ -476,11 +494,7 @@ static int take_slice(struct pin_slice *slice, struct iova_space *space,
 	slice->area = area;
 	slice->first = start >> PAGE_SHIFT;
 	slice->last = end >> PAGE_SHIFT;
-	rc = iova_area_enter(space, area);
-	if (rc || area_allows(area, flags))
-		return rc;
-	iova_area_idle(space, area);
-	return -EPERM;
+	return area_allows(area, flags) ? 0 : -EPERM;
 }
 
 /*
@@ -497,11 +511,14 @@ static int take_areas(struct access_pin *pin, struct iova_space *space,
 	int rc;
 
 	for (pin->nr = 0; pin->nr < nr; pin->nr++) {
-		area = iova_space_find(space, iova, iova);
-		rc = take_slice(&pin->slices[pin->nr], space, area, iova, last,
-				flags);
-		if (rc)
+		area = iova_area_get(space, iova);
+		if (IS_ERR(area))
+			return PTR_ERR(area);
+		rc = take_slice(&pin->slices[pin->nr], area, iova, last, flags);
+		if (rc) {
+			iova_area_idle(space, area);
 			return rc;
+		}
 		iova = area->last + 1;
 	}
 	return area->last < last ? -ENOENT : 0;
@@ -566,23 +583,17 @@ static int pin_in_ioas(struct iommukit_access *access, struct ioas *ioas,
 	unsigned int i, nr;
 	int rc;
 
-	if (down_read_killable(&space->lock))
-		return -EINTR;
-	rc = -ENOENT;
 	nr = count_areas(space, iova, last);
 	if (!nr)
-		goto err_unlock;
-	rc = -ENOMEM;
+		return -ENOENT;
 	pin = kvmalloc(struct_size(pin, slices, nr),
 		       GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!pin)
-		goto err_unlock;
+		return -ENOMEM;
 	pin->node.start = iova;
 	pin->node.last = last;
 	pin->nr = nr;
 	rc = take_areas(pin, space, iova, last, flags);
-	up_read(&space->lock);
-
 	rc = pin_slices(ioas, pin, rc, out);
 	nr = pin->nr;
 	if (!rc) {
@@ -598,10 +609,6 @@ static int pin_in_ioas(struct iommukit_access *access, struct ioas *ioas,
 		iova_area_idle(space, pin->slices[i].area);
 	if (rc)
 		kvfree(pin);
-	return rc;
-
-err_unlock:
-	up_read(&space->lock);
 	return rc;
 }
 
@@ -710,6 +717,9 @@ static int rw_in_ioas(struct iova_space *space, unsigned long iova,
 		iova_area_idle(space, area);
 		if (rc || end == last)
 			return rc;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
 		data += n;
 		iova = end + 1;
 	}

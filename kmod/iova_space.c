@@ -144,15 +144,25 @@ struct iova_area *iova_space_find(struct iova_space *space, unsigned long first,
 }
 
 /**
- * iova_area_enter - keep an area from going
+ * iova_space_lookup - the area at an IOVA
  * @space: the space
- * @area: the area; stays readable while its space is locked, or under RCU
+ * @iova: the IOVA
  *
- * Context: any. Undone by iova_area_idle().
- * Return: 0; -ENOENT if it is being unmapped; -EINVAL if drivers were asked to
- * unpin it.
+ * Context: under RCU.
+ * Return: the area, which may be on its way out, or NULL.
  */
-int iova_area_enter(struct iova_space *space, struct iova_area *area)
+struct iova_area *iova_space_lookup(struct iova_space *space,
+				    unsigned long iova)
+{
+	struct iova_area *area = rcu_dereference(space->recent);
+
+	if (area && area->iova <= iova && iova <= area->last)
+		return area;
+	return mtree_load(&space->areas, iova);
+}
+
+/* Keep an area, found under RCU, from going. */
+static int area_enter(struct iova_space *space, struct iova_area *area)
 {
 	int rc;
 
@@ -169,26 +179,20 @@ int iova_area_enter(struct iova_space *space, struct iova_area *area)
  * @iova: the IOVA
  *
  * Context: any; needs no lock. Undone by iova_area_idle().
- * Return: the area; -ENOENT if nothing is mapped there, or as
- * iova_area_enter().
+ * Return: the area; -ENOENT if nothing is mapped there or it is being unmapped;
+ * -EINVAL if drivers were asked to unpin it.
  */
 struct iova_area *iova_area_get(struct iova_space *space, unsigned long iova)
 {
 	struct iova_area *area;
-	int rc;
+	int rc = -ENOENT;
 
 	rcu_read_lock();
-	area = rcu_dereference(space->recent);
-	if (area && area->iova <= iova && iova <= area->last) {
-		rc = iova_area_enter(space, area);
-	} else {
-		MA_STATE(mas, &space->areas, iova, iova);
-
-		area = mas_walk(&mas);
-		rc = area ? iova_area_enter(space, area) : -ENOENT;
-		if (!rc)
-			rcu_assign_pointer(space->recent, area);
-	}
+	area = iova_space_lookup(space, iova);
+	if (area)
+		rc = area_enter(space, area);
+	if (!rc && rcu_access_pointer(space->recent) != area)
+		rcu_assign_pointer(space->recent, area);
 	rcu_read_unlock();
 	return rc ? ERR_PTR(rc) : area;
 }

@@ -130,7 +130,8 @@ int iova_space_collect(struct iova_space *space, unsigned long iova,
 		       unsigned long length, u8 prot, struct iova_area **out);
 struct iova_area *iova_space_find(struct iova_space *space, unsigned long first,
 				  unsigned long last);
-int iova_area_enter(struct iova_space *space, struct iova_area *area);
+struct iova_area *iova_space_lookup(struct iova_space *space,
+				    unsigned long iova);
 struct iova_area *iova_area_get(struct iova_space *space, unsigned long iova);
 void iova_space_erase(struct iova_space *space, struct iova_area *area);
 

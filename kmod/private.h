@@ -11,11 +11,10 @@
  *                       Never held over an unmap callback, but over the
  *                       faulting of rw and pin: a change waits for those.
  *   iova_space.lock     rwsem: areas, allowed and reserved ranges, alignment.
- *                       Read by pin and copy's source; written by whoever
- *                       changes them. Never held over an unmap callback, nor
- *                       while user memory is faulted in: rw and pin keep the
- *                       areas they work on by their busy counts. rw does
- *                       without and finds its area under RCU.
+ *                       Read by copy's source; written by whoever changes
+ *                       them. Never held over an unmap callback. rw and pin
+ *                       do without: they find areas under RCU and keep them by
+ *                       their busy counts.
  *   pages.lock          mutex: the pinned segments of one pages object. User
  *                       memory is never faulted in under it.
  *   mmap_lock           of the memory's owner
