@@ -41,11 +41,13 @@ struct pin_slice {
  * struct access_pin - One pin: a range of IOVA; pinned twice, there are two
  * @node: the range
  * @nr: number of slices
+ * @settled: the call that pinned needs it no more; under @pins_lock
  * @slices: what was pinned
  */
 struct access_pin {
 	struct interval_tree_node node;
 	unsigned int nr;
+	bool settled;
 	struct pin_slice slices[];
 };
 
@@ -533,7 +535,10 @@ static void unpin_slices(struct ioas *ioas, const struct pin_slice *slices,
 	}
 }
 
-/* Take a pin of exactly this range out of the records. */
+/*
+ * Take a pin of exactly this range out of the records. Equal ones are as good as
+ * each other, but one that another thread is just making is still in its hands.
+ */
 static struct access_pin *take_pin(struct iommukit_access *access,
 				   unsigned long iova, unsigned long last)
 {
@@ -542,7 +547,8 @@ static struct access_pin *take_pin(struct iommukit_access *access,
 	spin_lock(&access->pins_lock);
 	for (node = interval_tree_iter_first(&access->pins, iova, iova); node;
 	     node = interval_tree_iter_next(node, iova, iova)) {
-		if (node->start == iova && node->last == last) {
+		if (node->start == iova && node->last == last &&
+		    container_of(node, struct access_pin, node)->settled) {
 			interval_tree_remove(node, &access->pins);
 			break;
 		}
@@ -584,6 +590,8 @@ static int pin_in_ioas(struct iommukit_access *access, struct ioas *ioas,
 	int rc;
 
 	nr = count_areas(space, iova, last);
+	if (fatal_signal_pending(current))
+		return -EINTR;
 	if (!nr)
 		return -ENOENT;
 	pin = kvmalloc(struct_size(pin, slices, nr),
@@ -593,6 +601,7 @@ static int pin_in_ioas(struct iommukit_access *access, struct ioas *ioas,
 	pin->node.start = iova;
 	pin->node.last = last;
 	pin->nr = nr;
+	pin->settled = false;
 	rc = take_areas(pin, space, iova, last, flags);
 	rc = pin_slices(ioas, pin, rc, out);
 	nr = pin->nr;
@@ -601,15 +610,17 @@ static int pin_in_ioas(struct iommukit_access *access, struct ioas *ioas,
 		interval_tree_insert(&pin->node, &access->pins);
 		spin_unlock(&access->pins_lock);
 	}
-	/*
-	 * Only now may an unmap go on: it finds the pin, whose driver keeps it
-	 * from being unpinned before this call returns.
-	 */
+	/* Only now may an unmap go on: it finds the pin. */
 	for (i = 0; i < nr; i++)
 		iova_area_idle(space, pin->slices[i].area);
-	if (rc)
+	if (rc) {
 		kvfree(pin);
-	return rc;
+		return rc;
+	}
+	spin_lock(&access->pins_lock);
+	pin->settled = true;
+	spin_unlock(&access->pins_lock);
+	return 0;
 }
 
 /**

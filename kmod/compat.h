@@ -37,7 +37,7 @@
 #endif
 
 /**
- * compat_can_pin_fast() - whether pin_user_pages_fast() may serve
+ * compat_can_pin_fast() - whether the fast ways to pages may serve
  * @gup_flags: FOLL_* flags
  *
  * 6.2: a long-term pin for reading gives a private page to the process first.
@@ -60,10 +60,10 @@ static inline bool compat_can_pin_fast(unsigned int gup_flags)
  * @locked: 1; set to 0 if the lock was dropped for good
  *
  * 6.5: the argument for VMAs went, and long-term pins may drop the lock; before
- * they cannot wait for a page that user space serves: -EFAULT. 6.2: see compat_can_pin_fast(); before, a
- * read-only long-term pin of a copy-on-write mapping must break the copying
- * itself, by pinning for write, or the pin would stay on a page that the
- * process leaves with its next store. Remove with 6.1.
+ * they cannot wait for a page that user space serves: -EFAULT. 6.2: see
+ * compat_can_pin_fast(); before, a read-only long-term pin of a copy-on-write
+ * mapping must break the copying itself, by pinning for write, or the pin would
+ * stay on a page that the process leaves with its next store. Remove with 6.1.
  *
  * Return: the number of pages pinned, or a negative errno.
  */
@@ -180,8 +180,8 @@ static inline int compat_hugetlb_fill(struct file *file, loff_t pos,
 
 /*
  * The folio of a hugetlbfs file at byte @pos, allocated if it is missing, with
- * a reference. 6.7: its page cache counts in base pages, not in huge ones, which are
- * its blocks. 6.3: what is missing is an error, not NULL.
+ * a reference. 6.7: its page cache counts in base pages, not in huge ones, which
+ * are its blocks. 6.3: what is missing is an error, not NULL.
  */
 static inline struct folio *compat_hugetlb_folio(struct file *file, loff_t pos)
 {

@@ -162,15 +162,12 @@ struct iova_area *iova_space_lookup(struct iova_space *space,
 }
 
 /* Keep an area, found under RCU, from going. */
-static int area_enter(struct iova_space *space, struct iova_area *area)
+static int area_enter(struct iova_area *area)
 {
-	int rc;
-
-	if (atomic_inc_return(&area->busy) > 0)
+	/* A closed count is left alone: who waits for it must not see us there. */
+	if (atomic_inc_unless_negative(&area->busy))
 		return 0;
-	rc = READ_ONCE(area->revoked) ? -EINVAL : -ENOENT;
-	iova_area_idle(space, area);
-	return rc;
+	return READ_ONCE(area->revoked) ? -EINVAL : -ENOENT;
 }
 
 /**
@@ -190,7 +187,7 @@ struct iova_area *iova_area_get(struct iova_space *space, unsigned long iova)
 	rcu_read_lock();
 	area = iova_space_lookup(space, iova);
 	if (area)
-		rc = area_enter(space, area);
+		rc = area_enter(area);
 	if (!rc && rcu_access_pointer(space->recent) != area)
 		rcu_assign_pointer(space->recent, area);
 	rcu_read_unlock();

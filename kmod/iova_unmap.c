@@ -339,17 +339,17 @@ int iova_space_unmap(struct iova_space *space, unsigned long first,
 	int rc;
 
 	*unmapped = 0;
-	for (;;) {
+	do {
+		rc = -EINTR;
 		if (down_write_killable(&space->lock))
-			return -EINTR;
+			break;
 		rc = unmap_unpinned(space, first, last, unmapped, &r);
 		up_write(&space->lock);
-		if (rc != -EAGAIN)
-			return rc;
-		rc = revoke_pins(space, &r);
-		if (rc) {
-			reopen(space, &r);
-			return rc;
-		}
-	}
+		if (rc == -EAGAIN)
+			rc = revoke_pins(space, &r) ?: -EAGAIN;
+	} while (rc == -EAGAIN);
+	/* It may have closed an area that it leaves behind. */
+	if (rc && r.iova <= r.last)
+		reopen(space, &r);
+	return rc;
 }
