@@ -20,6 +20,7 @@
 #include <linux/slab.h>
 
 #include "compat.h"
+#include "fail.h"
 #include "ioas.h"
 #include "pages.h"
 #include "private.h"
@@ -137,7 +138,7 @@ static struct iova_member *access_join(struct iommukit_access *access,
 	struct iova_member *member;
 	int rc;
 
-	member = kzalloc(sizeof(*member), GFP_KERNEL_ACCOUNT);
+	member = fail_alloc(kzalloc(sizeof(*member), GFP_KERNEL_ACCOUNT));
 	if (!member)
 		return ERR_PTR(-ENOMEM);
 	member->ops = &access_member_ops;
@@ -594,8 +595,8 @@ static int pin_in_ioas(struct iommukit_access *access, struct ioas *ioas,
 		return -EINTR;
 	if (!nr)
 		return -ENOENT;
-	pin = kvmalloc(struct_size(pin, slices, nr),
-		       GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	pin = fail_alloc(kvmalloc(struct_size(pin, slices, nr),
+				  GFP_KERNEL_ACCOUNT | __GFP_NOWARN));
 	if (!pin)
 		return -ENOMEM;
 	pin->node.start = iova;

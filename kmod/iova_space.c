@@ -15,6 +15,7 @@
 #include <linux/slab.h>
 #include <uapi/linux/iommukit.h>
 
+#include "fail.h"
 #include "pages.h"
 
 static struct kmem_cache *area_cache;
@@ -32,8 +33,8 @@ static struct kmem_cache *area_cache;
 int iova_ranges_add(struct rb_root_cached *root, unsigned long first,
 		    unsigned long last)
 {
-	struct interval_tree_node *node = kmalloc(sizeof(*node),
-						  GFP_KERNEL_ACCOUNT);
+	struct interval_tree_node *node = fail_alloc(kmalloc(sizeof(*node),
+							     GFP_KERNEL_ACCOUNT));
 
 	if (!node)
 		return -ENOMEM;
@@ -85,7 +86,8 @@ void iova_ranges_free(struct rb_root_cached *root)
 struct iova_area *iova_area_alloc(struct pages *pages, unsigned long offset,
 				  unsigned long length, u8 prot)
 {
-	struct iova_area *area = kmem_cache_zalloc(area_cache, GFP_KERNEL);
+	struct iova_area *area = fail_alloc(kmem_cache_zalloc(area_cache,
+							      GFP_KERNEL));
 
 	if (!area)
 		return NULL;
@@ -267,12 +269,13 @@ static int insert_locked(struct iova_space *space, struct iova_area *areas)
 
 		rc = -EINTR;
 		if (!fatal_signal_pending(current))
-			rc = mas_store_gfp(&mas, area, GFP_KERNEL_ACCOUNT);
+			rc = fail_point(-ENOMEM) ?:
+			     mas_store_gfp(&mas, area, GFP_KERNEL_ACCOUNT);
 		if (rc)
 			goto err_erase;
 		cond_resched();
 	}
-	/* All or none can be entered. */
+	/* Not before the last one is in, which may have failed. */
 	for (area = areas; area; area = area->next)
 		atomic_andnot(IOVA_AREA_CLOSED, &area->busy);
 	return 0;
@@ -560,7 +563,8 @@ int iova_space_usable(struct iova_space *space,
 	max = min(max, *count);
 	if (!max)
 		return 0;
-	*ranges = kvmalloc_array(max, sizeof(**ranges), GFP_KERNEL_ACCOUNT);
+	*ranges = fail_alloc(kvmalloc_array(max, sizeof(**ranges),
+					    GFP_KERNEL_ACCOUNT));
 	if (!*ranges)
 		return -ENOMEM;
 	usable_walk(space, *ranges, max);

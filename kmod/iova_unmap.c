@@ -15,6 +15,7 @@
 #include <linux/moduleparam.h>
 #include <linux/sched/signal.h>
 
+#include "fail.h"
 #include "iova_space.h"
 
 #define STOP_REPORT (60 * HZ)
@@ -52,7 +53,8 @@ int iova_space_join(struct iova_space *space, struct iova_member *member)
 
 	if (down_write_killable(&space->lock))
 		return -EINTR;
-	rc = xa_alloc(&space->members, &member->slot, member,
+	rc = fail_point(-ENOMEM) ?:
+	     xa_alloc(&space->members, &member->slot, member,
 		      XA_LIMIT(0, U16_MAX), GFP_KERNEL_ACCOUNT);
 	if (!rc && member->needs_page_alignment) {
 		rc = iova_align_page_members(space, 1);

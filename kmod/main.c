@@ -18,6 +18,7 @@
 #include <uapi/linux/iommukit.h>
 
 #include "compat.h"
+#include "fail.h"
 #include "ioas.h"
 #include "pages.h"
 #include "private.h"
@@ -242,7 +243,8 @@ static long ctx_ioctl(struct file *file, unsigned int word, unsigned long arg)
 
 static int ctx_open(struct inode *inode, struct file *file)
 {
-	struct iommukit_ctx *ctx = kzalloc(sizeof(*ctx), GFP_KERNEL_ACCOUNT);
+	struct iommukit_ctx *ctx = fail_alloc(kzalloc(sizeof(*ctx),
+						      GFP_KERNEL_ACCOUNT));
 
 	if (!ctx)
 		return -ENOMEM;

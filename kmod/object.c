@@ -13,6 +13,7 @@
 
 #include <linux/slab.h>
 
+#include "fail.h"
 #include "private.h"
 
 /**
@@ -31,14 +32,15 @@ struct iommukit_object *object_reserve(struct iommukit_ctx *ctx, size_t size,
 	struct iommukit_object *obj;
 	int rc;
 
-	obj = kzalloc(size, GFP_KERNEL_ACCOUNT);
+	obj = fail_alloc(kzalloc(size, GFP_KERNEL_ACCOUNT));
 	if (!obj)
 		return ERR_PTR(-ENOMEM);
 	obj->ops = ops;
 	refcount_set(&obj->users, 1);
 	refcount_set(&obj->busy, 1);
 
-	rc = xa_alloc(&ctx->objects, &obj->id, NULL, XA_LIMIT(1, INT_MAX),
+	rc = fail_point(-ENOMEM) ?:
+	     xa_alloc(&ctx->objects, &obj->id, NULL, XA_LIMIT(1, INT_MAX),
 		      GFP_KERNEL_ACCOUNT);
 	if (rc) {
 		kfree(obj);
@@ -87,6 +89,8 @@ struct iommukit_object *object_get(struct iommukit_ctx *ctx, u32 id,
 {
 	struct iommukit_object *obj;
 
+	if (fail_point(-ENOENT))
+		return ERR_PTR(-ENOENT);
 	xa_lock(&ctx->objects);
 	obj = xa_load(&ctx->objects, id);
 	if (obj && obj->ops == ops) {
@@ -172,6 +176,8 @@ int object_destroy_id(struct iommukit_ctx *ctx, u32 id)
 	struct iommukit_object *obj;
 	int rc;
 
+	if (fail_point(-ENOENT))
+		return -ENOENT;
 	rc = wait_event_killable(ctx->wait, object_erased(ctx, id, &obj));
 	if (rc)
 		return -EINTR;

@@ -24,6 +24,7 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
+#include "fail.h"
 #include "private.h"
 #include "runs.h"
 
@@ -99,8 +100,10 @@ static void uncharge_mm(struct pages *pages, unsigned long npages)
  */
 static int pages_charge(struct pages *pages, unsigned long npages)
 {
-	int rc = 0;
+	int rc = fail_point(-ENOMEM);
 
+	if (rc)
+		return rc;
 	if (pages->account == PAGES_ACCOUNT_USER)
 		rc = charge_user(pages, npages);
 	else if (pages->account == PAGES_ACCOUNT_MM)
@@ -128,9 +131,9 @@ static unsigned long segment_npages(const struct pages_segment *seg)
 
 static struct pages_segment *segment_alloc(unsigned long nr_runs)
 {
-	return kvmalloc(sizeof(struct pages_segment) +
-				nr_runs * sizeof(struct pfn_run),
-			GFP_KERNEL_ACCOUNT);
+	return fail_alloc(kvmalloc(sizeof(struct pages_segment) +
+					   nr_runs * sizeof(struct pfn_run),
+				   GFP_KERNEL_ACCOUNT));
 }
 
 /* The lowest segment that intersects a range. */
@@ -181,7 +184,7 @@ static int segment_add(struct pages *pages, struct pages_segment *seg)
 	lockdep_assert_held(&pages->lock);
 	if (segment_first(pages, seg->node.start, seg->node.last))
 		return -EAGAIN;
-	rc = pages_charge(pages, segment_npages(seg));
+	rc = fail_point(-EINVAL) ?: pages_charge(pages, segment_npages(seg));
 	if (!rc)
 		interval_tree_insert(&seg->node, &pages->segments);
 	return rc;
@@ -493,7 +496,8 @@ void pages_set_batch(unsigned int npages)
 struct pages *pages_alloc(struct iommukit_ctx *ctx, const struct pages_ops *ops,
 			  unsigned long start, bool writable)
 {
-	struct pages *pages = kmem_cache_zalloc(pages_cache, GFP_KERNEL);
+	struct pages *pages = fail_alloc(kmem_cache_zalloc(pages_cache,
+							   GFP_KERNEL));
 
 	if (!pages)
 		return NULL;

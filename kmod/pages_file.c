@@ -13,6 +13,7 @@
 #include <linux/mm.h>
 
 #include "compat.h"
+#include "fail.h"
 #include "pages.h"
 #include "private.h"
 
@@ -49,7 +50,8 @@ static int file_pin(struct pages *pages, unsigned long index,
 	while (done < npages) {
 		pgoff_t offset = 0;
 
-		nr = compat_memfd_pin_folios(pages->file,
+		nr = fail_point(-EFAULT) ?:
+		     compat_memfd_pin_folios(pages->file,
 					     pages->base + (index + done) * PAGE_SIZE,
 					     last, folios, FILE_FOLIO_BATCH,
 					     &offset);
@@ -59,7 +61,8 @@ static int file_pin(struct pages *pages, unsigned long index,
 			n = file_spread(folios[i], i ? 0 : offset,
 					npages - done, out + done);
 			if (!rc && n > 1)
-				rc = folio_add_pins(folios[i], n - 1);
+				rc = fail_point(-ENOMEM) ?:
+				     folio_add_pins(folios[i], n - 1);
 			if (rc)
 				unpin_user_page(&folios[i]->page);
 			else

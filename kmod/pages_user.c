@@ -16,6 +16,7 @@
 #include <linux/uaccess.h>
 
 #include "compat.h"
+#include "fail.h"
 #include "pages.h"
 #include "private.h"
 
@@ -54,6 +55,8 @@ static long user_gup(struct pages *pages, unsigned long index,
 	bool pin = user_needs_pin(gup_flags);
 	long nr;
 
+	if (fail_point(-EFAULT))
+		return -EFAULT;
 	if (current->mm == pages->mm && compat_can_pin_fast(gup_flags)) {
 		nr = pin ? pin_user_pages_fast(start, npages, gup_flags, out) :
 			   get_user_pages_fast(start, npages, gup_flags, out);
@@ -170,6 +173,8 @@ static int user_rw_one_page(struct pages *pages, unsigned long offset,
 	struct page *page;
 	int rc;
 
+	if (fail_point(-EINVAL))
+		return -EINVAL;
 	rc = user_gup_all(pages, offset >> PAGE_SHIFT, 1,
 			  write ? FOLL_WRITE : 0, &page);
 	if (rc)

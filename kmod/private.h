@@ -41,6 +41,8 @@
 #include <linux/wait.h>
 #include <linux/xarray.h>
 
+#include "fail.h"
+
 struct file;
 
 /**
@@ -81,6 +83,8 @@ struct iommukit_ucmd {
  */
 static inline int ucmd_respond(struct iommukit_ucmd *ucmd, size_t size)
 {
+	if (fail_point(-EFAULT))
+		return -EFAULT;
 	size = min_t(size_t, ucmd->user_size, size);
 	return copy_to_user(ucmd->ubuffer, ucmd->cmd, size) ? -EFAULT : 0;
 }

@@ -7,6 +7,31 @@
 #ifndef _IOMMUKIT_TEST_ABI_H
 #define _IOMMUKIT_TEST_ABI_H
 
+/**
+ * DOC: Fault injection
+ *
+ * Each open of debugfs's iommukit_test/fail_nth is an injector. Writing n to it
+ * lets the n-th point fail that the writing task hits from then on, once; 0
+ * disarms it. A point is a place in the core that can fail:
+ *
+ *	ENOENT	an object is looked up by its id
+ *	ENOMEM	anything is allocated, a temporary buffer for instance, or pinned
+ *		pages are charged
+ *	EFAULT	pages of user space or of a file are got, each step of it; the
+ *		response of a command is written back
+ *	EINVAL	a segment of pinned pages is stored; a copy inside one page takes
+ *		the slow path
+ *
+ * Reading gives "LEFT ERROR WHERE": the points left, 0 if one failed; the
+ * positive errno of that one, or 0; its place in the code. So a sweep arms 1, 2,
+ * 3, ... around a call until LEFT is not 0 after it: the call has no more points.
+ *
+ * Closing the file disarms it, and so the end of its process. Kernel threads
+ * that work for the task are not injected into, nor is the way of a command that
+ * ends something: UNMAP and DESTROY can be refused, but not fail half way. As
+ * ever, an answer that cannot be written is EFAULT with everything done.
+ */
+
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
@@ -41,6 +66,8 @@ enum {
 	IOMMUKIT_TEST_OP_ACCESS_PAGES_RAW = 0x106,
 	/* iommukit_ctx_from_fd(@id): 0 or its errno */
 	IOMMUKIT_TEST_OP_CTX_FROM_FD = 0x107,
+	/* Unpins a range behind the back of the items, as misuse does */
+	IOMMUKIT_TEST_OP_ACCESS_UNPIN_RAW = 0x108,
 };
 
 enum {
@@ -142,6 +169,10 @@ struct iommukit_test_cmd {
 			__u32 rw_flags;
 			__u32 how;
 		} access_rw_raw;
+		struct {
+			__aligned_u64 iova;
+			__aligned_u64 length;
+		} access_unpin_raw;
 		__u64 __raw[6];
 	};
 	__u32 last;

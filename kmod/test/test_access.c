@@ -471,6 +471,21 @@ int test_access_destroy_pages(const struct test_request *req)
 	return ret;
 }
 
+int test_access_unpin_raw(const struct test_request *req)
+{
+	struct test_access *ta;
+	struct file *file;
+
+	ta = test_access_get(req->cmd->id, &file);
+	if (IS_ERR(ta))
+		return PTR_ERR(ta);
+	iommukit_access_unpin_pages(ta->access,
+				    req->cmd->access_unpin_raw.iova,
+				    req->cmd->access_unpin_raw.length);
+	fput(file);
+	return 0;
+}
+
 struct test_rw {
 	struct iommukit_access *access;
 	unsigned long iova;

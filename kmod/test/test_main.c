@@ -115,6 +115,7 @@ static const struct {
 	{ IOMMUKIT_TEST_OP_ACCESS_RW_RAW, test_access_rw_raw },
 	{ IOMMUKIT_TEST_OP_ACCESS_PAGES_RAW, test_access_pages_raw },
 	{ IOMMUKIT_TEST_OP_CTX_FROM_FD, test_ctx_from_fd },
+	{ IOMMUKIT_TEST_OP_ACCESS_UNPIN_RAW, test_access_unpin_raw },
 };
 
 static int test_command(struct iommukit_ctx *ictx, void *cmd,
@@ -143,14 +144,20 @@ static const struct iommukit_test_ops test_hooks = {
 
 static int __init test_init(void)
 {
+	int rc;
+
 	BUILD_BUG_ON(sizeof(struct iommukit_test_cmd) != 72);
 	BUILD_BUG_ON(offsetof(struct iommukit_test_cmd, last) != 64);
 
-	return iommukit_test_register(&test_hooks);
+	rc = iommukit_test_register(&test_hooks);
+	if (!rc)
+		test_fail_init();
+	return rc;
 }
 
 static void __exit test_exit(void)
 {
+	test_fail_exit();
 	iommukit_test_set_temp_memory_limit(IOMMUKIT_TEST_TEMP_MEMORY_DEFAULT);
 	iommukit_test_unregister(&test_hooks);
 }

@@ -221,6 +221,15 @@ Errno Access::pin_raw(std::uint64_t iova, std::uint64_t length, std::uint32_t fl
 	return call(device.get(), IOMMUKIT_TEST_CMD, &cmd);
 }
 
+void Access::unpin_raw(std::uint64_t iova, std::uint64_t length) const
+{
+	auto cmd = test_command(IOMMUKIT_TEST_OP_ACCESS_UNPIN_RAW, id());
+
+	cmd.access_unpin_raw.iova = iova;
+	cmd.access_unpin_raw.length = length;
+	REQUIRE(call(device.get(), IOMMUKIT_TEST_CMD, &cmd) == ok);
+}
+
 void Access::behave(std::uint32_t flags, std::uint32_t delay_ms) const
 {
 	auto cmd = test_command(IOMMUKIT_TEST_OP_ACCESS_BEHAVIOUR, id());

@@ -81,6 +81,8 @@ class Access {
 		     std::uint32_t flags, From from = From::caller) const;
 	Errno pin_raw(std::uint64_t iova, std::uint64_t length,
 		      std::uint32_t flags) const;
+	/* Unpins a range, whether it is pinned or not. */
+	void unpin_raw(std::uint64_t iova, std::uint64_t length) const;
 
 	/* Makes the callback return without having released anything. */
 	void set_stubborn(bool on) const;

@@ -5,149 +5,21 @@
  */
 #include "access.h"
 #include "engine.h"
+#include "modules.h"
 #include "process.h"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <fstream>
 #include <memory>
 #include <optional>
-#include <sstream>
-#include <string>
 
 using namespace guest;
 
 namespace {
 
 constexpr std::uint64_t area_iova = 0x100000;
-/* What the kernel says of a module that is in use. */
-constexpr int in_use = EWOULDBLOCK;
-const std::string core = "iommukit";
-
-Errno unload(const std::string &name)
-{
-	return Errno{syscall(SYS_delete_module, name.c_str(), O_NONBLOCK) < 0 ? errno
-									      : 0};
-}
-
-Errno load(const std::string &name)
-{
-	const Fd file(
-		open(("/lib/iommukit/" + name + ".ko").c_str(), O_RDONLY | O_CLOEXEC));
-
-	if (!file)
-		return Errno{errno};
-	return Errno{syscall(SYS_finit_module, file.get(), "", 0) < 0 ? errno : 0};
-}
-
-/* Names of loaded modules of ours, the core last: the order of unloading. */
-std::vector<std::string> loaded()
-{
-	std::ifstream modules("/proc/modules");
-	std::vector<std::string> names;
-	std::string line, name;
-
-	while (std::getline(modules, line)) {
-		std::istringstream(line) >> name;
-		if (name.starts_with(core))
-			names.push_back(name);
-	}
-	std::sort(names.begin(), names.end(), std::greater<>());
-	return names;
-}
-
-/*
- * Remembers what is loaded, and restores it. The last reference to a file may
- * be dropped a moment after its process was reaped, so unloading is repeated.
- */
-class Modules {
-    public:
-	Modules() : names(loaded())
-	{
-		REQUIRE(std::find(names.begin(), names.end(), core) != names.end());
-	}
-	Modules(const Modules &) = delete;
-	Modules &operator=(const Modules &) = delete;
-	~Modules() { std::for_each(names.rbegin(), names.rend(), load); }
-
-	void unload_dependents() const
-	{
-		for (const std::string &name : names)
-			if (name != core)
-				unload_soon(name);
-	}
-	void unload_all() const
-	{
-		unload_dependents();
-		unload_soon(core);
-	}
-	void load_all() const
-	{
-		for (auto name = names.rbegin(); name != names.rend(); name++) {
-			INFO(*name);
-			REQUIRE(load(*name) == ok);
-		}
-	}
-	static void unload_soon(const std::string &name)
-	{
-		Errno error;
-
-		INFO(name);
-		CHECK(wait_until([&] {
-			error = unload(name);
-			return error != Errno{in_use};
-		}));
-		CHECK(error == ok);
-	}
-
-    private:
-	std::vector<std::string> names;
-};
-
-bool exists(const std::string &path)
-{
-	struct stat info {};
-
-	return lstat(path.c_str(), &info) == 0;
-}
-
-/* The slab caches of the module, by their names in sysfs. */
-std::vector<std::string> slab_caches()
-{
-	std::vector<std::string> names;
-	DIR *directory = opendir("/sys/kernel/slab");
-
-	REQUIRE(directory != nullptr);
-	while (const dirent *entry = readdir(directory))
-		if (std::string(entry->d_name).starts_with(core))
-			names.push_back(entry->d_name);
-	closedir(directory);
-	return names;
-}
-
-/*
- * Objects in use of a cache; nothing if the kernel has merged it with others.
- * Shrinking brings back what the processors keep for themselves.
- */
-std::optional<unsigned long> slab_objects(const std::string &cache)
-{
-	const std::string path = "/sys/kernel/slab/" + cache;
-	struct stat info {};
-	unsigned long objects = 0;
-
-	REQUIRE(lstat(path.c_str(), &info) == 0);
-	if (S_ISLNK(info.st_mode))
-		return {};
-	std::ofstream(path + "/shrink") << 1;
-	REQUIRE(std::ifstream(path + "/objects") >> objects);
-	return objects;
-}
 
 /* Objects of every kind, pinned pages included. */
 void use_everything()

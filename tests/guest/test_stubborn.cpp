@@ -309,3 +309,86 @@ TEST_CASE("calls that a driver must not make change nothing")
 		CHECK(access.try_pin(area_iova, piece) == ok);
 	}
 }
+
+TEST_CASE("an unpin of what is not pinned changes nothing")
+{
+	const Context context;
+	const std::uint32_t ioas = context.ioas();
+	const Memory memory(2 * piece);
+	const Access access(context, ioas), other(context, ioas);
+	constexpr std::uint64_t pinned = area_iova + page_size, length = 2 * page_size;
+	const auto check_pins = [&](std::uint32_t pins) {
+		CHECK(check_refs(context, memory.va(), page_size, 0) == ok);
+		CHECK(check_refs(context, memory.va() + page_size, length, pins) == ok);
+		CHECK(check_refs(context, memory.va() + page_size + length,
+				 2 * piece - page_size - length, 0) == ok);
+	};
+
+	for (std::uint64_t n = 0; n < 2; n++)
+		REQUIRE(context.try_map(ioas, memory.va() + n * piece, piece,
+					area_iova + n * piece) == ok);
+	const std::uint32_t item = access.pin(pinned, length, 0, memory.va() + page_size);
+
+	SECTION("by range")
+	{
+		struct {
+			std::uint64_t iova, length;
+		} const ranges[] = {
+			{pinned, page_size},
+			{pinned + page_size, page_size},
+			{pinned, length - 1},
+			{pinned, length + 1},
+			{pinned - 1, length + 1},
+			{pinned - page_size, page_size},
+			{area_iova, 2 * piece},
+			{0, page_size},
+			{0, all_ones},
+			{pinned, 0},
+			{all_ones, 2},
+		};
+
+		for (const auto &range : ranges) {
+			INFO("unpin of " << range.iova << ", " << range.length);
+			access.unpin_raw(range.iova, range.length);
+			check_pins(1);
+		}
+	}
+	SECTION("by another access")
+	{
+		other.unpin_raw(pinned, length);
+		check_pins(1);
+		REQUIRE(other.try_pin(pinned, length) == ok);
+		other.unpin_raw(pinned, length);
+		other.unpin_raw(pinned, length);
+		check_pins(1);
+	}
+	SECTION("once too often")
+	{
+		/* What is pinned twice is unpinned twice. */
+		REQUIRE(access.try_pin(pinned, length) == ok);
+		access.unpin_raw(pinned, length);
+		check_pins(1);
+		access.unpin_raw(pinned, length);
+		check_pins(0);
+		access.unpin_raw(pinned, length);
+		check_pins(0);
+		REQUIRE(other.try_pin(pinned, length) == ok);
+		access.unpin_raw(pinned, length);
+		check_pins(1);
+		REQUIRE(context.unmap_all(ioas) == 2 * piece);
+		check_pins(0);
+		return;
+	}
+	SECTION("after it has left the IOAS")
+	{
+		access.detach();
+		access.unpin_raw(pinned, length);
+		check_pins(0);
+		REQUIRE(access.try_attach(ioas) == ok);
+		access.unpin_raw(pinned, length);
+		return;
+	}
+	CHECK(access.try_unpin(item) == ok);
+	check_pins(0);
+	CHECK(context.unmap_all(ioas) == 2 * piece);
+}

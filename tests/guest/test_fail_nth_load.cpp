@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Loading each module, failed at each of its points in turn; see fault.h. Only
+ * the kernel can inject there: the core's points need a module that is loaded.
+ */
+#include "fault.h"
+#include "modules.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+using namespace guest;
+
+namespace {
+
+/*
+ * Everything by which the outside can tell that a module is there. The kernel
+ * does not mind if a cache cannot be listed in sysfs: that none is left counts.
+ */
+Snapshot look()
+{
+	Snapshot seen = loaded();
+
+	if (seen.empty())
+		for (const std::string &cache : slab_caches())
+			seen.push_back("cache " + cache);
+	for (const char *path :
+	     {"/dev/iommukit", "/dev/iommukit-dma", "/sys/class/misc/iommukit",
+	      "/sys/class/misc/iommukit-dma", "/sys/module/iommukit",
+	      "/sys/module/iommukit_dma", "/sys/module/iommukit_test"})
+		if (exists(path))
+			seen.push_back(path);
+	return seen;
+}
+
+std::string image_of(const std::string &name)
+{
+	std::ifstream file("/lib/iommukit/" + name + ".ko", std::ios::binary);
+	std::ostringstream image;
+
+	REQUIRE(image << file.rdbuf());
+	return image.str();
+}
+
+/*
+ * Tells the box that traces of failed allocations are no reports meanwhile: when
+ * it loads a module and has no memory, the kernel prints some itself.
+ */
+class ForcedFailures {
+    public:
+	ForcedFailures() { say("begin"); }
+	ForcedFailures(const ForcedFailures &) = delete;
+	ForcedFailures &operator=(const ForcedFailures &) = delete;
+	~ForcedFailures() { say("end"); }
+
+    private:
+	static void say(const char *what)
+	{
+		std::ofstream("/dev/kmsg")
+			<< "<6>iommukit-box: forced failures " << what << std::flush;
+	}
+};
+
+void sweep_load(const std::string &name)
+{
+	need_kernel_faults();
+	const ForcedFailures forced;
+	const Modules modules;
+	const std::string image = image_of(name);
+
+	modules.unload_dependents();
+	if (name == core)
+		Modules::unload_soon(core);
+	sweep(Source::kernel,
+	      {"load " + name,
+	       1,
+	       [&] {
+		       return Errno{syscall(SYS_init_module, image.data(), image.size(),
+					    "") < 0
+					    ? errno
+					    : 0};
+	       },
+	       [&] { Modules::unload_soon(name); },
+	       {ENOMEM}},
+	      look);
+	if (name == core)
+		REQUIRE(load(core) == ok);
+}
+
+} // namespace
+
+TEST_CASE("fail-nth: load the core")
+{
+	sweep_load(core);
+}
+
+TEST_CASE("fail-nth: load the DMA module")
+{
+	sweep_load("iommukit_dma");
+}
+
+TEST_CASE("fail-nth: load the test module")
+{
+	sweep_load("iommukit_test");
+}
