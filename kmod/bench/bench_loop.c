@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What is timed. Allocations are made before, and there is one clock call. */
+#include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/uaccess.h>
 
 #include "bench.h"
 
@@ -33,7 +35,7 @@ static void bench_access_unmap(void *data, unsigned long iova,
 	mutex_unlock(&bench_pin_lock);
 }
 
-const struct iommukit_access_ops bench_access_ops = {
+const struct iommufd_access_ops bench_access_ops = {
 	.needs_pin_pages = 1,
 	.unmap = bench_access_unmap,
 };
@@ -58,8 +60,8 @@ static int bench_memcpy(struct bench_loop *loop)
 
 static int bench_rw(struct bench_loop *loop)
 {
-	return iommukit_access_rw(loop->access, loop->iova, loop->buf,
-				  loop->run->length, loop->rw_flags);
+	return iommufd_access_rw(loop->access, loop->iova, loop->buf,
+				 loop->run->length, loop->rw_flags);
 }
 
 static int bench_pin(struct bench_loop *loop)
@@ -67,12 +69,12 @@ static int bench_pin(struct bench_loop *loop)
 	int ret;
 
 	mutex_lock(&bench_pin_lock);
-	ret = iommukit_access_pin_pages(loop->access, loop->iova,
-					loop->run->length, loop->pages,
-					loop->rw_flags);
+	ret = iommufd_access_pin_pages(loop->access, loop->iova,
+				       loop->run->length, loop->pages,
+				       loop->rw_flags);
 	if (!ret)
-		iommukit_access_unpin_pages(loop->access, loop->iova,
-					    loop->run->length);
+		iommufd_access_unpin_pages(loop->access, loop->iova,
+					   loop->run->length);
 	mutex_unlock(&bench_pin_lock);
 	return ret;
 }
@@ -90,18 +92,41 @@ static int bench_gup(struct bench_loop *loop)
 	return pinned == npages ? 0 : -EFAULT;
 }
 
+static int bench_map(struct bench_loop *loop)
+{
+	struct iommukit_bench_map __user *cmds = (void __user *)loop->iova;
+	struct file *file = loop->file;
+	u64 iova;
+	long ret;
+
+	ret = file->f_op->unlocked_ioctl(file, IOMMUKIT_IOAS_MAP,
+					 (unsigned long)&cmds->map);
+	if (ret)
+		return ret;
+	if (get_user(iova, &cmds->map.iova) ||
+	    put_user(iova, &cmds->unmap.iova))
+		return -EFAULT;
+	return file->f_op->unlocked_ioctl(file, IOMMUKIT_IOAS_UNMAP,
+					  (unsigned long)&cmds->unmap);
+}
+
 static const struct {
 	int (*once)(struct bench_loop *loop);
 	bool access;
+	bool file;
 	bool pages;
-	/* a kernel thread has no user memory to pin */
+	bool buffer;
+	/* a kernel thread has no user memory to pin, and nowhere a command */
 	bool caller_only;
 } bench_ops[] = {
-	[IOMMUKIT_BENCH_OP_MEMCPY] = { .once = bench_memcpy },
-	[IOMMUKIT_BENCH_OP_RW] = { .once = bench_rw, .access = true },
+	[IOMMUKIT_BENCH_OP_MEMCPY] = { .once = bench_memcpy, .buffer = true },
+	[IOMMUKIT_BENCH_OP_RW] = { .once = bench_rw, .access = true,
+				   .buffer = true },
 	[IOMMUKIT_BENCH_OP_PIN] = { .once = bench_pin, .access = true,
 				    .pages = true },
 	[IOMMUKIT_BENCH_OP_GUP] = { .once = bench_gup, .pages = true,
+				    .caller_only = true },
+	[IOMMUKIT_BENCH_OP_MAP] = { .once = bench_map, .file = true,
 				    .caller_only = true },
 };
 
@@ -122,6 +147,11 @@ bool bench_loop_needs_access(const struct iommukit_bench_run *run)
 	return bench_ops[run->op].access;
 }
 
+bool bench_loop_needs_file(const struct iommukit_bench_run *run)
+{
+	return bench_ops[run->op].file;
+}
+
 int bench_loop_alloc(struct bench_loop *loop)
 {
 	const struct iommukit_bench_run *run = loop->run;
@@ -133,6 +163,8 @@ int bench_loop_alloc(struct bench_loop *loop)
 				       sizeof(*loop->pages), GFP_KERNEL_ACCOUNT);
 		return loop->pages ? 0 : -ENOMEM;
 	}
+	if (!bench_ops[run->op].buffer)
+		return 0;
 	if (run->op == IOMMUKIT_BENCH_OP_MEMCPY)
 		size = 2 * ALIGN(min_t(u64, size, SZ_1M), BENCH_COLOUR) +
 		       BENCH_COLOUR / 2;

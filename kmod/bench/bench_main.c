@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /dev/iommukit-bench. A run has its own access, made before and destroyed after
- * the clock runs, so that nothing of it outlives the command.
+ * /dev/iommukit-bench and /dev/iommufd-bench. A run has its own access, made
+ * before and destroyed after the clock runs, so that nothing of it outlives the
+ * command.
  */
 #include <linux/completion.h>
 #include <linux/cpumask.h>
+#include <linux/err.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/kthread.h>
 #include <linux/miscdevice.h>
@@ -147,20 +150,44 @@ static int bench_run_caller(struct bench_loop *loop, u64 *out_ns)
 	return ret;
 }
 
-static struct iommukit_access *
+static struct iommufd_access *
 bench_access_create(const struct iommukit_bench_run *run)
 {
-	struct iommukit_access *access;
-	struct iommukit_ctx *ictx;
+	struct iommufd_access *access;
+	struct iommufd_ctx *ictx;
 	u32 id;
+	int ret;
 
-	ictx = iommukit_ctx_from_fd(run->fd);
+	ictx = iommufd_ctx_from_fd(run->fd);
 	if (IS_ERR(ictx))
 		return ERR_CAST(ictx);
-	access = iommukit_access_create_attached(ictx, run->ioas_id,
-						 &bench_access_ops, NULL, &id);
-	iommukit_ctx_put(ictx);
+	access = iommufd_access_create(ictx, &bench_access_ops, NULL, &id);
+	iommufd_ctx_put(ictx);
+	if (IS_ERR(access))
+		return access;
+	ret = iommufd_access_attach(access, run->ioas_id);
+	if (ret) {
+		iommufd_access_destroy(access);
+		return ERR_PTR(ret);
+	}
 	return access;
+}
+
+/* The file of @run, if it is one of those that the commands are for. */
+static struct file *bench_file_get(const struct iommukit_bench_run *run)
+{
+	struct file *file = fget(run->fd);
+	struct iommufd_ctx *ictx;
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	ictx = iommufd_ctx_from_file(file);
+	if (IS_ERR(ictx)) {
+		fput(file);
+		return ERR_CAST(ictx);
+	}
+	iommufd_ctx_put(ictx);
+	return file;
 }
 
 static int bench_run(struct iommukit_bench_run *run)
@@ -172,20 +199,27 @@ static int bench_run(struct iommukit_bench_run *run)
 	if (ret)
 		return ret;
 	if (run->write)
-		loop.rw_flags |= IOMMUKIT_ACCESS_RW_WRITE;
+		loop.rw_flags |= IOMMUFD_ACCESS_RW_WRITE;
 	if (run->threads && run->op == IOMMUKIT_BENCH_OP_RW)
-		loop.rw_flags |= IOMMUKIT_ACCESS_RW_KTHREAD;
+		loop.rw_flags |= IOMMUFD_ACCESS_RW_KTHREAD;
 	if (bench_loop_needs_access(run)) {
 		loop.access = bench_access_create(run);
 		if (IS_ERR(loop.access))
 			return PTR_ERR(loop.access);
+	}
+	if (bench_loop_needs_file(run)) {
+		loop.file = bench_file_get(run);
+		if (IS_ERR(loop.file))
+			return PTR_ERR(loop.file);
 	}
 	if (run->threads)
 		ret = bench_run_threads(&loop, &run->out_ns);
 	else
 		ret = bench_run_caller(&loop, &run->out_ns);
 	if (loop.access)
-		iommukit_access_destroy(loop.access);
+		iommufd_access_destroy(loop.access);
+	if (loop.file)
+		fput(loop.file);
 	return ret;
 }
 
@@ -215,7 +249,7 @@ static const struct file_operations bench_fops = {
 
 static struct miscdevice bench_device = {
 	.minor = MISC_DYNAMIC_MINOR,
-	.name = "iommukit-bench",
+	.name = BENCH_DEVICE,
 	.fops = &bench_fops,
 	.mode = 0600,
 };
@@ -224,4 +258,5 @@ module_misc_device(bench_device);
 MODULE_DESCRIPTION("iommukit: timed loops inside the kernel");
 MODULE_LICENSE("GPL");
 MODULE_VERSION(IOMMUKIT_VERSION);
-IOMMUKIT_IMPORT_NS;
+/* MODULE_IMPORT_NS(), the same on every kernel; iommukit's comes by the header. */
+MODULE_INFO(import_ns, "IOMMUFD");

@@ -1,41 +1,59 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
- * ABI of iommukit_bench.ko, /dev/iommukit-bench: timed loops inside the kernel,
- * for calls so short that a system call would hide them. Nothing here is
- * stable.
+ * ABI of iommukit_bench.ko, /dev/iommukit-bench, and of iommufd_bench.ko,
+ * /dev/iommufd-bench: timed loops inside the kernel, for calls so short that a
+ * system call would hide them. Nothing here is stable.
  */
 #ifndef _IOMMUKIT_BENCH_ABI_H
 #define _IOMMUKIT_BENCH_ABI_H
 
 #include <linux/ioctl.h>
 #include <linux/types.h>
+#ifdef __KERNEL__
+#include <uapi/linux/iommukit.h>
+#else
+#include <linux/iommukit.h>
+#endif
 
 /**
  * enum iommukit_bench_op - What one iteration does
  * @IOMMUKIT_BENCH_OP_MEMCPY: memcpy() between two kernel buffers, in pieces of
  *	at most 1 MiB
- * @IOMMUKIT_BENCH_OP_RW: iommukit_access_rw()
- * @IOMMUKIT_BENCH_OP_PIN: iommukit_access_pin_pages() and its unpin
+ * @IOMMUKIT_BENCH_OP_RW: iommufd_access_rw()
+ * @IOMMUKIT_BENCH_OP_PIN: iommufd_access_pin_pages() and its unpin
  * @IOMMUKIT_BENCH_OP_GUP: pin_user_pages_fast() and its unpin; @iova is an
  *	address of the caller
+ * @IOMMUKIT_BENCH_OP_MAP: the commands IOAS_MAP and IOAS_UNMAP, without the way
+ *	from user space and back
  */
 enum iommukit_bench_op {
 	IOMMUKIT_BENCH_OP_MEMCPY = 0,
 	IOMMUKIT_BENCH_OP_RW = 1,
 	IOMMUKIT_BENCH_OP_PIN = 2,
 	IOMMUKIT_BENCH_OP_GUP = 3,
+	IOMMUKIT_BENCH_OP_MAP = 4,
 };
 
 #define IOMMUKIT_BENCH_THREADS_MAX 8U
 #define IOMMUKIT_BENCH_LENGTH_MAX 0x40000000ULL
 
 /**
+ * struct iommukit_bench_map - Both commands of an iteration of MAP
+ * @map: Maps; the IOVA is chosen
+ * @unmap: Unmaps what was mapped; its iova is filled in
+ */
+struct iommukit_bench_map {
+	struct iommukit_ioas_map map;
+	struct iommukit_ioas_unmap unmap;
+};
+
+/**
  * struct iommukit_bench_run - ioctl(IOMMUKIT_BENCH_RUN)
  * @size: sizeof(struct iommukit_bench_run), exactly
  * @op: One of enum iommukit_bench_op
- * @fd: Descriptor of /dev/iommukit, for RW and PIN
+ * @fd: Descriptor of /dev/iommukit or /dev/iommu, for RW, PIN and MAP
  * @ioas_id: IOAS to work in, for RW and PIN
- * @iova: First byte
+ * @iova: First byte; for MAP the address of a struct iommukit_bench_map
  * @length: Bytes of one iteration, 1 to IOMMUKIT_BENCH_LENGTH_MAX
  * @stride: Thread n works at @iova + n * @stride
  * @iterations: Of each thread, at least 1

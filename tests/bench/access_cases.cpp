@@ -6,6 +6,7 @@
 #include "owner.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <stdexcept>
@@ -29,17 +30,6 @@ constexpr Size rw_sizes[] = {
 	{"1m", 1_MiB},
 };
 
-// Nanoseconds of one iteration each.
-Figures compare(const KernelLoop &kernel, const Loop &ours, const Loop &peer)
-{
-	const auto n = kernel.calibrate(ours);
-	const auto m = kernel.calibrate(peer);
-
-	return alternate(
-		default_rounds, [&] { return kernel.run(ours, n) / n; },
-		[&] { return kernel.run(peer, m) / m; });
-}
-
 Loop memcpy_loop(Bytes length)
 {
 	return {.op = IOMMUKIT_BENCH_OP_MEMCPY, .length = length};
@@ -52,12 +42,12 @@ Figures measure_rw(Bytes length, bool remote)
 	const Owner owner(ioas, 2_MiB, remote ? Owner::Who::child : Owner::Who::self);
 	const KernelLoop kernel;
 
-	return compare(kernel,
-		       {.op = IOMMUKIT_BENCH_OP_RW,
-			.ioas = &ioas,
-			.iova = owner.iova().value,
-			.length = length},
-		       memcpy_loop(length));
+	return compare({kernel,
+			{.op = IOMMUKIT_BENCH_OP_RW,
+			 .ioas = &ioas,
+			 .iova = owner.iova().value,
+			 .length = length}},
+		       {kernel, memcpy_loop(length)});
 }
 
 // How much more two threads get done than one; both do the loop n times.
@@ -72,8 +62,7 @@ double speedup(const KernelLoop &kernel, Loop loop, std::uint32_t n)
 }
 
 // Threads on one access, against threads that share nothing: only rounds in
-// which the machine had two processors to give count. The threads start one
-// after the other; rounds are long to hide that.
+// which the machine had two processors to give count.
 Figures measure_parallel(Bytes length)
 {
 	constexpr double undisturbed = 1.85;
@@ -89,14 +78,16 @@ Figures measure_parallel(Bytes length)
 			   .stride = 1_MiB,
 			   .threads = 1};
 	Loop plain = memcpy_loop(length);
-	std::vector<double> ours, peer;
+	Figures figures;
 	double best = 0;
 
+	if (::sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		throw NotHere("there is one processor");
 	plain.threads = 1;
-	const auto n = 3 * kernel.calibrate(loop);
-	const auto m = 3 * kernel.calibrate(plain);
+	const auto n = kernel.calibrate(loop, round_ns);
+	const auto m = kernel.calibrate(plain, round_ns);
 
-	for (unsigned i = 0; i < tries && ours.size() < default_rounds; i++) {
+	for (unsigned i = 0; i < tries && figures.ours.size() < default_rounds; i++) {
 		const double before = speedup(kernel, plain, m);
 		const double figure = speedup(kernel, loop, n);
 		const double control = std::min(before, speedup(kernel, plain, m));
@@ -104,18 +95,20 @@ Figures measure_parallel(Bytes length)
 		best = std::max(best, control);
 		if (control < undisturbed)
 			continue;
-		ours.push_back(figure);
-		peer.push_back(control);
+		figures.ours.push_back(figure);
+		figures.peer.push_back(control);
 	}
-	if (ours.size() < default_rounds)
+	if (figures.ours.size() < default_rounds)
 		throw std::runtime_error(
 			"no quiet processors: threads that share nothing came to " +
 			std::to_string(best) + " at best");
-	return {.ours = median(ours), .peer = median(peer), .rounds = default_rounds};
+	return figures;
 }
 
 Figures measure_pin(Bytes length, bool huge, bool against_gup)
 {
+	if (huge && ::access("/proc/sys/vm/nr_hugepages", F_OK))
+		throw NotHere("this kernel has no hugetlbfs");
 	const Context context;
 	const Ioas ioas(context);
 	const Memory memory = huge ? Memory::huge(length) : Memory::anonymous(length);
@@ -133,12 +126,12 @@ Figures measure_pin(Bytes length, bool huge, bool against_gup)
 	}
 	const Iova iova = ioas.map(memory.data(), length);
 
-	return compare(kernel,
-		       {.op = IOMMUKIT_BENCH_OP_PIN,
-			.ioas = &ioas,
-			.iova = iova.value,
-			.length = length},
-		       peer);
+	return compare({kernel,
+			{.op = IOMMUKIT_BENCH_OP_PIN,
+			 .ioas = &ioas,
+			 .iova = iova.value,
+			 .length = length}},
+		       {kernel, peer});
 }
 
 struct PinCase {

@@ -26,6 +26,8 @@ class AllocationTrace {
     public:
 	AllocationTrace()
 	{
+		if (::access("/sys/kernel/tracing/events/kmem", F_OK))
+			throw NotHere("this kernel has no trace events");
 		if (::mkdir(directory, 0700) && errno != EEXIST)
 			throw Error(last_error(), "mkdir", {.path = directory});
 		set("set_event_pid", std::to_string(::getpid()));
@@ -106,7 +108,7 @@ Figures measure_allocations(bool remote)
 
 	if (one == 0)
 		throw std::runtime_error("no allocation was traced, not even the access");
-	return {.ours = std::max(0.0, count(many) - one) / many, .peer = one};
+	return {.ours = {std::max(0.0, count(many) - one) / many}, .peer = {one}};
 }
 
 } // namespace

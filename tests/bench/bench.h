@@ -5,17 +5,24 @@
 
 #include <functional>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 namespace bench {
 
+// One figure of each round.
 struct Figures {
-	double ours = 0;
-	double peer = 0;
-	unsigned rounds = 1;
+	std::vector<double> ours;
+	std::vector<double> peer;
 	// Something worth a line below the table.
 	std::string note = {};
+};
+
+// Thrown by a case for which this machine or kernel lacks something: it is left
+// out, and the reason is printed.
+struct NotHere : std::runtime_error {
+	using std::runtime_error::runtime_error;
 };
 
 // A figure of the issue that the project promises.
@@ -26,6 +33,9 @@ struct Bound {
 	Of of;
 	Sense sense;
 	double value;
+	// What the figure may be off by, as a part of it: where both sides spend
+	// all their time in the same code, they cannot be told apart better.
+	double blur = 0;
 
 	bool holds(double figure) const;
 	std::string text() const;
@@ -39,29 +49,50 @@ struct Case {
 	std::optional<Bound> bound = {};
 };
 
+// Medians and minima over the rounds.
 struct Result {
 	const Case *origin;
-	Figures figures;
+	double ours, peer, ours_min, peer_min;
+	std::size_t rounds;
+	std::string note;
+
+	Result(const Case &origin, const Figures &figures);
 
 	double ratio() const;
+	double ratio_min() const;
 	bool holds() const;
 };
 
 double median(std::vector<double> values);
 
-// Calls both in turn, and takes the median of each.
-Figures alternate(unsigned rounds, const std::function<double()> &ours,
-		  const std::function<double()> &peer);
-
 // Seconds of CLOCK_MONOTONIC that the call takes.
 double seconds(const std::function<void()> &what);
 
+// A short measurement: how long it took in all, and the figure of one operation,
+// in nanoseconds.
+struct Slice {
+	double taken;
+	double figure;
+};
+
+// In a round ours and the peer take turns, a slice each, and of each side the
+// fastest slice counts: for the time of some slices the machine left the
+// processor to us alone.
+Figures alternate(const std::function<Slice()> &ours, const std::function<Slice()> &peer);
+
+// A hundred calls.
+Slice slice_of_calls(const std::function<void()> &what);
+
 constexpr unsigned default_rounds = 7;
+// How long each side measures in a round, and in a slice if it can choose.
+constexpr double round_ns = 50e6;
+constexpr double slice_ns = 1e6;
 
 void add_access_cases(std::vector<Case> &cases);
 void add_alloc_cases(std::vector<Case> &cases);
 void add_ioas_cases(std::vector<Case> &cases);
 void add_memory_cases(std::vector<Case> &cases);
+void add_upstream_cases(std::vector<Case> &cases);
 
 void print_head();
 void print_row(const Result &result);

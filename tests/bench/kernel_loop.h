@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Loops that iommukit_bench runs inside the kernel.
+// Loops that iommukit_bench, or iommufd_bench, runs inside the kernel.
 #pragma once
+
+#include "bench.h"
 
 #include <iommukit.hpp>
 
@@ -18,20 +20,44 @@ struct Loop {
 	iommukit::Bytes length;
 	iommukit::Bytes stride = {};
 	unsigned threads = 0;
+	// Copies only; pins take the page for writing, as drivers do.
+	bool write = false;
 };
 
 class KernelLoop {
     public:
-	KernelLoop();
+	explicit KernelLoop(const std::string &device = "/dev/iommukit-bench");
 
 	// Nanoseconds from the first start to the last end.
 	double run(const Loop &loop, std::uint32_t iterations) const;
-	// How many iterations make a round of a length that the clock and the
-	// scheduler do not blur.
-	std::uint32_t calibrate(const Loop &loop) const;
+	// How many iterations take that long.
+	std::uint32_t calibrate(const Loop &loop, double wanted_ns) const;
 
     private:
 	iommukit::Fd fd_;
 };
+
+// A loop and the module that runs it.
+struct Timed {
+	const KernelLoop &kernel;
+	Loop loop;
+};
+
+// Mapping and unmapping of memory, without the system call around it.
+class MapLoop {
+    public:
+	MapLoop(const std::string &device, const iommukit::Ioas &ioas, const void *memory,
+		iommukit::Bytes length);
+
+	Timed timed() { return {kernel_, loop_}; }
+
+    private:
+	KernelLoop kernel_;
+	iommukit_bench_map commands_;
+	Loop loop_;
+};
+
+// Nanoseconds of one iteration each.
+Figures compare(const Timed &ours, const Timed &peer);
 
 } // namespace bench

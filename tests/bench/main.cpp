@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // iommukit-bench: what things cost, next to a peer measured in the same run.
-// Exit status: 0, 1 if a bound does not hold or a case failed, 2 wrong usage.
+// Exit status: 0, 1 if a bound does not hold, a case failed or none could be
+// measured, 2 wrong usage.
 #include "bench.h"
 
 #include <CLI/CLI.hpp>
@@ -12,12 +13,14 @@
 #include <exception>
 #include <fstream>
 #include <iostream>
+#include <map>
 
 namespace {
 
 struct Options {
 	std::string pattern;
 	std::string json;
+	bool upstream = false;
 	bool list = false;
 };
 
@@ -36,6 +39,7 @@ std::vector<bench::Case> chosen_cases(const std::string &pattern)
 	bench::add_alloc_cases(cases);
 	bench::add_ioas_cases(cases);
 	bench::add_memory_cases(cases);
+	bench::add_upstream_cases(cases);
 	std::erase_if(cases,
 		      [&](const auto &origin) { return !matches(pattern, origin.name); });
 	return cases;
@@ -54,12 +58,41 @@ void write_json(const std::string &path, const std::string &text)
 		throw std::runtime_error("cannot write " + path);
 }
 
+// What became of the cases.
+struct Outcome {
+	std::vector<bench::Result> results;
+	std::map<std::string, std::string> left_out; // names by reason
+	std::vector<std::string> bad;
+};
+
+void measure(const bench::Case &origin, const Options &options, Outcome &outcome)
+{
+	const bool required = options.upstream && origin.name.starts_with("upstream/");
+
+	try {
+		outcome.results.emplace_back(origin, origin.measure());
+	} catch (const bench::NotHere &reason) {
+		if (required)
+			outcome.bad.push_back(origin.name + ": " + reason.what());
+		else
+			outcome.left_out[reason.what()] += ' ' + origin.name;
+		return;
+	} catch (const std::exception &error) {
+		outcome.bad.push_back(origin.name + " failed: " + error.what());
+		return;
+	}
+	const auto &result = outcome.results.back();
+	if (options.json != "-")
+		bench::print_row(result);
+	if (!result.holds())
+		outcome.bad.push_back(origin.name + " must hold " + origin.bound->text());
+}
+
 int run(const Options &options)
 {
 	const auto cases = chosen_cases(options.pattern);
 	const bool table = options.json != "-";
-	std::vector<bench::Result> results;
-	std::vector<std::string> bad;
+	Outcome outcome;
 
 	if (cases.empty()) {
 		std::cerr << "iommukit-bench: no case matches '" << options.pattern
@@ -69,31 +102,18 @@ int run(const Options &options)
 	}
 	if (table)
 		bench::print_head();
-	for (const auto &origin : cases) {
-		try {
-			results.push_back({&origin, origin.measure()});
-		} catch (const std::exception &error) {
-			bad.push_back(origin.name + " failed: " + error.what());
-			continue;
-		}
-		if (table)
-			bench::print_row(results.back());
-		if (!results.back().holds())
-			bad.push_back(origin.name + " must hold " + origin.bound->text());
-	}
-	if (results.empty() && bad.empty()) {
-		std::cerr << "iommukit-bench: no case matches '" << options.pattern
-			  << "'\n"
-			  << "hint: iommukit-bench --list\n";
-		return 2;
-	}
+	for (const auto &origin : cases)
+		measure(origin, options, outcome);
 	if (table)
-		bench::print_notes(results);
+		bench::print_notes(outcome.results);
 	if (!options.json.empty())
-		write_json(options.json, bench::to_json(results));
-	for (const auto &line : bad)
+		write_json(options.json, bench::to_json(outcome.results));
+	for (const auto &[reason, names] : outcome.left_out)
+		std::cerr << "iommukit-bench: left out, because " << reason << ':'
+			  << names << '\n';
+	for (const auto &line : outcome.bad)
 		std::cerr << "iommukit-bench: " << line << '\n';
-	return bad.empty() ? 0 : 1;
+	return outcome.bad.empty() && !outcome.results.empty() ? 0 : 1;
 }
 
 } // namespace
@@ -111,6 +131,8 @@ int main(int argc, char **argv)
 		->expected(0, 1)
 		->default_str("-")
 		->envname("JSON");
+	app.add_flag("--upstream", options.upstream,
+		     "Fail if the kernel's own iommufd is not there to compare with");
 	app.add_flag("--list", options.list, "Print the names of the cases");
 	try {
 		app.parse(argc, argv);

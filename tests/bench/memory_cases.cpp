@@ -30,6 +30,8 @@ Slab slab_bytes()
 	std::string line;
 	Slab slab;
 
+	if (!file.is_open())
+		throw NotHere("this kernel has no /proc/slabinfo");
 	// name active objects size per-slab pages-per-slab : tunables a b c
 	// : slabdata active-slabs slabs shared
 	while (std::getline(file, line)) {
@@ -82,7 +84,7 @@ Figures measure_area(unsigned areas)
 		total += growth;
 		grown.emplace_back(growth, name);
 	}
-	return {.ours = total / areas, .peer = 320, .note = describe(grown, areas)};
+	return {.ours = {total / areas}, .peer = {320}, .note = describe(grown, areas)};
 }
 
 } // namespace

@@ -12,6 +12,8 @@ namespace bench {
 
 using namespace iommukit;
 
+using Ioases = std::vector<const Ioas *>;
+
 // Where the kernel module's buffers do not get in the way; see bench_loop.c.
 static constexpr std::uint64_t colour = 256 << 10;
 
@@ -23,21 +25,25 @@ static Memory touched(Bytes length)
 	return memory;
 }
 
-static Iova map_aligned(const Ioas &ioas, const Memory &memory, Bytes length)
+static Iova map_aligned(const Ioases &ioases, const Memory &memory, Bytes length)
 {
 	const auto address = reinterpret_cast<std::uintptr_t>(memory.data());
+	const auto *data = memory.data() + (-address & (colour - 1));
+	const Iova iova = ioases.front()->map(data, length);
 
-	return ioas.map(memory.data() + (-address & (colour - 1)), length);
+	for (std::size_t i = 1; i < ioases.size(); i++)
+		ioases[i]->map(data, length, Permission::read_write, iova);
+	return iova;
 }
 
-Owner::Owner(const Ioas &ioas, Bytes length, Who who)
+Owner::Owner(const Ioases &ioases, Bytes length, Who who)
 {
 	if (who == Who::child) {
-		spawn(ioas, length);
+		spawn(ioases, length);
 		return;
 	}
 	memory_ = touched(length);
-	iova_ = map_aligned(ioas, memory_, length);
+	iova_ = map_aligned(ioases, memory_, length);
 }
 
 Owner::~Owner()
@@ -48,9 +54,9 @@ Owner::~Owner()
 	}
 }
 
-// The child has the context's descriptor too, and never returns from here: its
+// The child has the contexts' descriptors too, and never returns from here: its
 // copies of our objects must not be destroyed.
-[[noreturn]] static void child(const Ioas &ioas, Bytes length, int answer)
+[[noreturn]] static void child(const Ioases &ioases, Bytes length, int answer)
 {
 	std::uint64_t iova = 0;
 
@@ -58,7 +64,7 @@ Owner::~Owner()
 	try {
 		const Memory memory = touched(length);
 
-		iova = map_aligned(ioas, memory, length).value;
+		iova = map_aligned(ioases, memory, length).value;
 		if (::write(answer, &iova, sizeof(iova)) == sizeof(iova))
 			for (;;)
 				::pause();
@@ -68,7 +74,7 @@ Owner::~Owner()
 	::_exit(1);
 }
 
-void Owner::spawn(const Ioas &ioas, Bytes length)
+void Owner::spawn(const Ioases &ioases, Bytes length)
 {
 	std::uint64_t iova = 0;
 	int ends[2];
@@ -82,7 +88,7 @@ void Owner::spawn(const Ioas &ioas, Bytes length)
 	if (child_ < 0)
 		throw Error(last_error(), "fork");
 	if (child_ == 0)
-		child(ioas, length, out.get());
+		child(ioases, length, out.get());
 	out.reset();
 	if (::read(in.get(), &iova, sizeof(iova)) != sizeof(iova)) {
 		::waitpid(child_, nullptr, 0);

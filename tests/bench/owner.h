@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Memory mapped into an IOAS by this process or by a child, which then waits.
+// Memory mapped into IOAS by this process or by a child, which then waits.
 #pragma once
 
 #include <iommukit.hpp>
 
 #include <sys/types.h>
+
+#include <vector>
 
 namespace bench {
 
@@ -12,7 +14,13 @@ class Owner {
     public:
 	enum class Who { self, child };
 
-	Owner(const iommukit::Ioas &ioas, iommukit::Bytes length, Who who);
+	// The same memory at the same IOVA of each.
+	Owner(const std::vector<const iommukit::Ioas *> &ioases, iommukit::Bytes length,
+	      Who who);
+	Owner(const iommukit::Ioas &ioas, iommukit::Bytes length, Who who)
+		: Owner(std::vector{&ioas}, length, who)
+	{
+	}
 	Owner(const Owner &) = delete;
 	Owner &operator=(const Owner &) = delete;
 	~Owner();
@@ -20,7 +28,8 @@ class Owner {
 	iommukit::Iova iova() const noexcept { return iova_; }
 
     private:
-	void spawn(const iommukit::Ioas &ioas, iommukit::Bytes length);
+	void spawn(const std::vector<const iommukit::Ioas *> &ioases,
+		   iommukit::Bytes length);
 
 	iommukit::Memory memory_;
 	iommukit::Iova iova_;

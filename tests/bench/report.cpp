@@ -10,8 +10,8 @@ namespace bench {
 
 void print_head()
 {
-	std::printf("%-28s %12s %-8s %12s  %-22s %8s  %s\n", "case", "ours", "unit",
-		    "peer", "peer is", "ratio", "must hold");
+	std::printf("%-30s %12s %-6s %12s  %-22s %7s %7s  %s\n", "case", "ours", "unit",
+		    "peer", "peer is", "ratio", "of min", "must hold");
 	std::fflush(stdout);
 }
 
@@ -22,9 +22,10 @@ void print_row(const Result &result)
 
 	if (origin.bound)
 		verdict = origin.bound->text() + (result.holds() ? ": yes" : ": NO");
-	std::printf("%-28s %12.2f %-8s %12.2f  %-22s %8.2f  %s\n", origin.name.c_str(),
-		    result.figures.ours, origin.unit.c_str(), result.figures.peer,
-		    origin.peer_name.c_str(), result.ratio(), verdict.c_str());
+	std::printf("%-30s %12.2f %-6s %12.2f  %-22s %7.3f %7.3f  %s\n",
+		    origin.name.c_str(), result.ours, origin.unit.c_str(), result.peer,
+		    origin.peer_name.c_str(), result.ratio(), result.ratio_min(),
+		    verdict.c_str());
 	// The next case may take long, or the machine may end first.
 	std::fflush(stdout);
 }
@@ -32,9 +33,9 @@ void print_row(const Result &result)
 void print_notes(const std::vector<Result> &results)
 {
 	for (const auto &result : results)
-		if (!result.figures.note.empty())
+		if (!result.note.empty())
 			std::printf("%s: %s\n", result.origin->name.c_str(),
-				    result.figures.note.c_str());
+				    result.note.c_str());
 }
 
 std::string to_json(const std::vector<Result> &results)
@@ -44,11 +45,14 @@ std::string to_json(const std::vector<Result> &results)
 	for (const auto &result : results)
 		array.push_back({{"case", result.origin->name},
 				 {"unit", result.origin->unit},
-				 {"ours", result.figures.ours},
+				 {"ours", result.ours},
 				 {"peer_name", result.origin->peer_name},
-				 {"peer", result.figures.peer},
+				 {"peer", result.peer},
 				 {"ratio", result.ratio()},
-				 {"rounds", result.figures.rounds}});
+				 {"rounds", result.rounds},
+				 {"ours_min", result.ours_min},
+				 {"peer_min", result.peer_min},
+				 {"ratio_min", result.ratio_min()}});
 	return array.dump(1) + "\n";
 }
 
