@@ -26,6 +26,30 @@ suite()
 		"$suites_dir/$name.tap" >>"$suites_dir/records"
 }
 
+# suites_build KERNEL: everything that runs in a box of that kernel.
+suites_build()
+{
+	echo "# building for $1"
+	if ! make -C "$top" -j"$(nproc)" --no-print-directory \
+		modules tools tests KERNEL="$1" >&2; then
+		echo "not ok 1 - build"
+		echo "1..1"
+		return 1
+	fi
+	echo "ok 1 - build"
+	echo "1..1"
+}
+
+# suites_lock: two at a time in one tree would overwrite each other's results.
+suites_lock()
+{
+	mkdir -p "$top/build"
+	exec {suites_lock}>"$top/build/check.lock"
+	flock -n "$suites_lock" && return
+	say "waiting for another make check"
+	flock "$suites_lock"
+}
+
 suites_count() { grep -c "^$1" "$suites_dir/records" || true; }
 
 # suites_list KIND: "  suite: name (reason)".

@@ -17,6 +17,20 @@ die()  { say "$*"; exit 1; }
 # Shown only to a person who is waiting.
 progress() { if [[ -t 2 ]]; then say "$*"; fi; }
 
+# named_kernel NAME: prints the directory of a kernel of the test box, which is
+# fetched or built if it is not there.
+named_kernel()
+{
+	case $1 in
+	*-*) "$top/scripts/build-kernel" "$1" ;;
+	*) if [[ -e $cache/kernels/$1/release ]]; then
+			readlink -f "$cache/kernels/$1"
+		else
+			"$top/scripts/fetch-kernel" "$1"
+		fi ;;
+	esac
+}
+
 # with_lock FILE CMD...: one process at a time, however many are started.
 with_lock()
 {
