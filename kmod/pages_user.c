@@ -81,6 +81,10 @@ static int user_gup_all(struct pages *pages, unsigned long index,
 	unsigned long done = 0;
 	long nr = 0;
 
+	/* At the end of all addresses GUP would speak of an overflow. */
+	if (!access_ok((void __user *)user_address(pages, index),
+		       npages * PAGE_SIZE))
+		return -EFAULT;
 	if (!mmget_not_zero(pages->mm))
 		return PAGES_RW_BY_PAGE;
 	while (done < npages) {
