@@ -31,9 +31,9 @@ all: modules tools
 
 ## Modules ##################################################################
 
-# KERNEL=6.1 is a kernel of the test box, KERNELDIR any other. One directory per
-# kernel, in which the sources are symbolic links: several kernels side by side,
-# each incremental.
+# KERNEL=NAME is a kernel of the test box (scripts/run-vm), KERNELDIR any other.
+# One directory per kernel, in which the sources are symbolic links: several
+# kernels side by side, each incremental.
 ifneq ($(KERNEL),)
 modules-dir = $(b)/$(KERNEL)
 else
@@ -71,6 +71,7 @@ objs = $(patsubst %.cpp,$(b)/obj/%.o,$(1))
 lib-objs := $(call objs,$(wildcard tools/lib/*.cpp))
 ctl-objs := $(call objs,$(wildcard tools/iommuctl/*.cpp))
 bench-objs := $(call objs,$(wildcard tests/bench/*.cpp))
+fuzz-objs := $(call objs,$(wildcard tests/fuzz/*.cpp))
 # tests/guest/test_NAME.cpp is the program test-NAME; the rest is what they share.
 test-srcs := $(wildcard tests/guest/test_*.cpp)
 test-names := $(subst _,-,$(basename $(notdir $(test-srcs))))
@@ -79,6 +80,7 @@ test-shared := $(call objs,$(filter-out $(test-srcs),$(wildcard tests/guest/*.cp
 lib := $(b)/lib/libiommukit.a
 ctl := $(if $(ctl-objs),$(b)/bin/iommuctl)
 bench := $(if $(bench-objs),$(b)/bin/iommukit-bench)
+fuzz := $(if $(fuzz-objs),$(b)/bin/iommukit-fuzz)
 # The tool's tests in the guest are a script.
 cli-tests := $(if $(wildcard tests/cli/guest-run),$(b)/bin/test-cli)
 tests := $(test-names:%=$(b)/bin/%) $(cli-tests)
@@ -86,7 +88,7 @@ tests := $(test-names:%=$(b)/bin/%) $(cli-tests)
 .PHONY: tools tests
 tools: $(if $(lib-objs),$(lib)) $(ctl)
 	@:
-tests: $(tests) $(bench) prune-tests
+tests: $(tests) $(bench) $(fuzz) prune-tests
 
 # A program whose source is gone must not run on as a test.
 .PHONY: prune-tests
@@ -118,6 +120,11 @@ $(b)/bin/iommukit-bench: $(bench-objs) $(lib)
 	@mkdir -p $(@D)
 	$(Q)$(link)
 
+$(b)/bin/iommukit-fuzz: $(fuzz-objs) $(lib)
+	$(quiet) LD $@
+	@mkdir -p $(@D)
+	$(Q)$(link)
+
 $(b)/bin/test-cli: tests/cli/guest-run
 	$(quiet) CP $@
 	@mkdir -p $(@D)
@@ -140,12 +147,21 @@ $(b)/version: Kbuild
 
 ## Tests ####################################################################
 
-.PHONY: headers-check check demo bench style
+.PHONY: headers-check check check-debug conformance fuzz demo bench style
 headers-check:
 	$(Q)tests/headers/run
 
 check:
 	$(Q)scripts/check
+
+check-debug:
+	$(Q)scripts/check-debug
+
+conformance:
+	$(Q)scripts/conformance
+
+fuzz:
+	$(Q)scripts/fuzz
 
 demo:
 	$(Q)scripts/setup box build
@@ -154,13 +170,13 @@ demo:
 
 bench:
 	$(Q)scripts/setup box build
-	$(Q)$(MAKE) modules tools tests KERNEL=$(or $(KERNEL),6.1)
+	$(Q)$(MAKE) modules $(bench) KERNEL=$(or $(KERNEL),uml-7.2)
 	$(Q)scripts/bench
 
 style:
 	$(Q)scripts/style
 
-export KERNEL TESTS CASE JSON
+export KERNEL TESTS TIME SEED CASE JSON
 
 ## Installation #############################################################
 

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Sequences as batches of iommuctl: what the tool cannot do becomes a comment.
+#include "op.h"
+
+#include <linux/iommukit.h>
+
+#include <algorithm>
+#include <sstream>
+
+namespace fuzz {
+
+namespace {
+
+constexpr std::uint64_t read_write =
+	IOMMUKIT_IOAS_MAP_READABLE | IOMMUKIT_IOAS_MAP_WRITEABLE;
+// The software DMA engine stands for the accesses, as far as it has ports.
+constexpr std::uint64_t ports = 2;
+
+std::string hex(std::uint64_t value)
+{
+	std::ostringstream text;
+
+	text << "0x" << std::hex << value;
+	return text.str();
+}
+
+std::string place(const Op &op)
+{
+	const std::uint64_t flags = op[F::flags];
+	std::string text;
+
+	if (flags & IOMMUKIT_IOAS_MAP_FIXED_IOVA)
+		text += " iova " + hex(op[F::iova]);
+	if ((flags & read_write) == read_write)
+		return text + " perm rw";
+	return text + (flags & IOMMUKIT_IOAS_MAP_READABLE ? " perm r" : " perm w");
+}
+
+std::string ioas(const Op &op)
+{
+	return std::to_string(op[F::id]);
+}
+
+std::string port(const Op &op)
+{
+	return " port " + std::to_string(op[F::slot]);
+}
+
+// Whole pages of memory or of a file that is as long, with flags that exist.
+bool can_map(const Op &op)
+{
+	constexpr std::uint64_t known = read_write | IOMMUKIT_IOAS_MAP_FIXED_IOVA;
+
+	return op[F::length] && op[F::length] < all_ones / 2 && !op[F::reserved] &&
+	       (op[F::va] | op[F::length]) % page_size == 0 && !(op[F::flags] & ~known) &&
+	       (op[F::flags] & read_write);
+}
+
+std::string map_command(const Op &op)
+{
+	const bool of_file = op.kind == Kind::map_file;
+
+	if (!can_map(op) || (of_file ? op[F::file] > file_cut : op[F::va] < arena_base))
+		return {};
+	return std::string(of_file ? "map memfd " : "map anonymous ") +
+	       hex(op[F::length]) + " ioas " + ioas(op) + place(op);
+}
+
+std::string copy_command(const Op &op)
+{
+	if (!(op[F::flags] & read_write))
+		return {};
+	return "copy " + hex(op[F::source_iova]) + " length " + hex(op[F::length]) +
+	       " from " + std::to_string(op[F::source]) + " to " + ioas(op) + place(op);
+}
+
+std::string allow_command(const Op &op)
+{
+	const std::pair<F, F> list[] = {
+		{F::first1, F::last1}, {F::first2, F::last2}, {F::first3, F::last3}};
+	std::string text = "ioas allow " + ioas(op);
+
+	if (op[F::num] > std::size(list) || op[F::reserved])
+		return {};
+	for (std::uint64_t n = 0; n < op[F::num]; n++)
+		text += " " + hex(op[list[n].first]) + "-" + hex(op[list[n].second]);
+	return text;
+}
+
+std::string option_command(const Op &op)
+{
+	const bool huge = op[F::option] == IOMMUKIT_OPTION_HUGE_PAGES;
+	std::string text = huge ? "ioas option " + ioas(op) + " huge-pages"
+				: "context option rlimit-mode";
+
+	if (op[F::reserved] || op[F::option] > IOMMUKIT_OPTION_HUGE_PAGES ||
+	    op[F::num] > IOMMUKIT_OPTION_OP_GET || op[F::value] > 1)
+		return {};
+	if (op[F::num] == IOMMUKIT_OPTION_OP_GET)
+		return text;
+	if (huge)
+		return text + (op[F::value] ? " on" : " off");
+	return text + (op[F::value] ? " process" : " user");
+}
+
+std::string access_command(const Op &op)
+{
+	if (op[F::slot] >= ports)
+		return {};
+	switch (op.kind) {
+	case Kind::access:
+		return "dma bind" + port(op) + (op[F::flags] ? " pin" : "") +
+		       "\ndma attach" + port(op) + " ioas " + ioas(op);
+	case Kind::access_close:
+		return "dma unbind" + port(op);
+	case Kind::replace:
+		return "dma replace" + port(op) + " ioas " + ioas(op);
+	case Kind::attach:
+		return "dma attach" + port(op) + " ioas " + ioas(op);
+	case Kind::detach:
+		return "dma detach" + port(op);
+	case Kind::read:
+	case Kind::write: // with other bytes
+		if (op[F::va] || op[F::flags])
+			return {};
+		return (op.kind == Kind::read ? "dma read " : "dma fill ") +
+		       hex(op[F::iova]) + " length " + hex(op[F::length]) + port(op);
+	default:
+		return {};
+	}
+}
+
+std::string to_command(const Op &op)
+{
+	if (op.who || op.ctx || op.pass != Pass::normal)
+		return {};
+	switch (op.kind) {
+	case Kind::ioas_alloc:
+		return op[F::flags] ? "" : "ioas add";
+	case Kind::destroy:
+		return "ioas del " + ioas(op);
+	case Kind::map:
+	case Kind::map_file:
+		return map_command(op);
+	case Kind::copy:
+		return copy_command(op);
+	case Kind::unmap:
+		if (!op[F::iova] && op[F::length] == all_ones)
+			return "unmap all ioas " + ioas(op);
+		return "unmap " + hex(op[F::iova]) + " length " + hex(op[F::length]) +
+		       " ioas " + ioas(op);
+	case Kind::allow:
+		return allow_command(op);
+	case Kind::ranges:
+		return op[F::reserved] ? "" : "ioas ranges " + ioas(op);
+	case Kind::option:
+		return option_command(op);
+	default:
+		return access_command(op);
+	}
+}
+
+} // namespace
+
+std::string to_batch(const Sequence &sequence)
+{
+	std::vector<std::uint64_t> used;
+	std::string text;
+	const auto elsewhere = [&](const Op &op) { return op.ctx != sequence[0].ctx; };
+	const bool one_context =
+		std::none_of(sequence.begin(), sequence.end(), elsewhere);
+
+	for (Op op : sequence) {
+		if (one_context)
+			op.ctx = 0;
+		// The first accesses get the ports, whatever their slots are.
+		if (info(op.kind).has(F::slot)) {
+			auto at = std::find(used.begin(), used.end(), op[F::slot]);
+
+			at = at == used.end() ? used.insert(at, op[F::slot]) : at;
+			op[F::slot] = static_cast<std::uint64_t>(at - used.begin());
+		}
+		const std::string command = to_command(op);
+
+		text += (command.empty() ? "# cannot be said: " + to_text(op) : command) +
+			"\n";
+	}
+	return text;
+}
+
+} // namespace fuzz

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Operations at random, weighted toward what exists: overlaps, the boundaries of
+// areas and a byte beside them, what wraps around. Depends on nothing but the seed
+// and the state of the model.
+#pragma once
+
+#include "model.h"
+
+#include <deque>
+
+namespace fuzz {
+
+class Random {
+    public:
+	explicit Random(std::uint64_t seed) : state(seed) {}
+
+	std::uint64_t next();
+	std::uint64_t below(std::uint64_t bound) { return next() % bound; }
+	// True once in that many times.
+	bool one_in(std::uint64_t times) { return below(times) == 0; }
+	template <class T, std::size_t n> const T &of(const T (&list)[n])
+	{
+		return list[below(n)];
+	}
+
+    private:
+	std::uint64_t state;
+};
+
+class Generator {
+    public:
+	Generator(const Model &model, std::uint64_t seed);
+	Op next();
+
+    private:
+	Kind pick_kind();
+	bool pick_actor(Op &op);
+	void relieve(Op &op) const;
+	void fill(Op &op);
+	void fill_map(Op &op);
+	void fill_copy(Op &op);
+	void fill_unmap(Op &op);
+	void fill_allow(Op &op);
+	void fill_option(Op &op);
+	void fill_create(Op &op);
+	void fill_pin(Op &op);
+	void fill_rw(Op &op);
+	void fill_memory(Op &op);
+	void add_stubborn_driver(const Op &op);
+
+	std::uint64_t pick_ioas(const Context &context);
+	const Ioas *ioas_of(const Op &op, F id = F::id) const;
+	const Area *pick_area(const Ioas *ioas, std::uint64_t &first);
+	std::uint64_t pick_slot(bool used);
+	std::uint64_t pick_able(Kind kind);
+	std::uint64_t pick_iova(const Ioas *ioas);
+	std::uint64_t pick_length(std::uint64_t first);
+	std::uint64_t pick_va();
+	std::uint64_t pick_flags();
+	std::uint64_t slip();
+
+	const Model &model;
+	Random random;
+	// Operations that belong together.
+	std::deque<Op> pending;
+};
+
+} // namespace fuzz

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The real thing: runs operations against /dev/iommukit and the test module, and
+// says where the answer is not the expected one.
+#pragma once
+
+#include "child.h"
+#include "model.h"
+
+#include "fd.h"
+
+#include "../../kmod/test/iommukit_test_abi.h"
+
+#include <sched.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace fuzz {
+
+// Commands and their data lie in memory that all processes share. What is behind
+// each of the regions is not mapped.
+struct Mailbox {
+	Mailbox();
+
+	unsigned char *command, *read_only, *command_end;
+	unsigned char *ranges;
+	unsigned char *data, *data_end;
+};
+
+class Machine {
+    public:
+	Machine();
+	~Machine();
+
+	// Everything as a new Model expects it.
+	void reset();
+	// What is wrong with the answer, if anything is.
+	std::optional<std::string> execute(const Op &op, const Expect &expect);
+	// Compares the memory, closes everything: nothing may be left pinned.
+	std::optional<std::string> finish(Model &model);
+
+	int last_error() const { return error; }
+
+    private:
+	using Difference = std::optional<std::string>;
+
+	void map_slots(unsigned first, unsigned number, Change what, unsigned page);
+	void build(const Op &op);
+	void build_access(const Op &op);
+	void build_ranges(const Op &op);
+	template <class Command> Command &start(const Op &op, unsigned long request);
+	iommukit_test_cmd &start_test(const Op &op, std::uint32_t what);
+	int issue(const Op &op);
+	void answer(const Op &op, const Expect &expect);
+	Difference compare(const Op &op, const Expect &expect);
+	Difference compare_read(const Op &op, const Expect &expect) const;
+	Difference compare_ranges(const Expect &expect) const;
+	Difference compare_memory(Model &model);
+	Difference check_account(const Op &op, const Expect &expect);
+	Difference check_refs(const Op &op, std::uint64_t va, std::uint64_t length,
+			      std::uint64_t refs);
+	int run_plain(const Op &op);
+	std::uint32_t access_fd(const Op &op) const;
+
+	Mailbox mailbox;
+	std::array<iommukit::Fd, contexts> context;
+	std::array<iommukit::Fd, accesses> access;
+	std::array<iommukit::Fd, files> file;
+	std::array<std::unique_ptr<Child>, processes> child;
+	unsigned char *window;
+	cpu_set_t processors;
+
+	// The command that was sent, and how it must look afterwards.
+	unsigned long request = 0;
+	std::uint32_t size = 0;
+	std::array<unsigned char, 128> expected;
+	int error = 0;
+};
+
+// Looks at this kernel.
+Environment find_environment();
+
+} // namespace fuzz

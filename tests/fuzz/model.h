@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What the specification says the module does, as plainly as possible: maps of
+// areas, pins, charges. Knows nothing of how the module does it.
+#pragma once
+
+#include "world.h"
+
+namespace fuzz {
+
+enum class Mode { none, user, mm };
+
+// The memory of one MAP, shared by its copies: pages from 0 on.
+struct Backing {
+	struct Held {
+		PageRef page;
+		unsigned users;
+	};
+
+	std::shared_ptr<Process> owner;
+	bool of_file, writable;
+	std::shared_ptr<Inode> inode;
+	std::uint64_t base;
+	Mode mode;
+	// Pages that are pinned, by index.
+	std::map<std::uint64_t, Held> held;
+
+	int page_at(std::uint64_t index, bool write, PageRef &page) const;
+};
+
+struct Area {
+	std::uint64_t last = 0;
+	std::shared_ptr<Backing> backing;
+	// Of the first byte in the backing.
+	std::uint64_t offset = 0;
+	bool readable = false, writable = false;
+	// An UNMAP has given up on it.
+	bool closed = false;
+};
+
+struct Access;
+
+struct Ioas {
+	std::map<std::uint64_t, Area> areas;
+	std::vector<Range> reserved, allowed;
+	std::vector<Access *> users;
+	bool huge = true;
+
+	std::uint64_t alignment() const;
+	bool conforms() const;
+	// The first area that ends at or behind an IOVA.
+	std::map<std::uint64_t, Area>::iterator at(std::uint64_t iova);
+	bool mapped(const Range &range);
+};
+
+// Ids of accesses are taken, but lead to no IOAS.
+struct Context {
+	std::map<std::uint64_t, std::shared_ptr<Ioas>> objects;
+	bool mm_mode = false;
+
+	std::uint64_t free_id() const;
+	std::shared_ptr<Ioas> ioas(std::uint64_t id) const;
+};
+
+// Part of an area that is pinned or copied.
+struct Part {
+	const Area *area;
+	std::shared_ptr<Backing> backing;
+	std::uint64_t first, last; // bytes of the backing
+};
+
+struct Item {
+	Range range;
+	std::vector<Part> parts;
+};
+
+struct Access {
+	std::shared_ptr<Context> context;
+	std::uint64_t id;
+	bool pins;
+	std::shared_ptr<Ioas> ioas = {};
+	std::map<std::uint64_t, Item> items = {};
+	std::uint64_t next_item = 0;
+	bool stubborn = false;
+	// What its unmap callback has seen; not known once it was stubborn.
+	std::uint64_t calls = 0, last_iova = 0, last_length = 0;
+	bool calls_known = true;
+};
+
+class Model {
+    public:
+	explicit Model(const Environment &environment);
+	// The effect of an operation, and what it must answer.
+	Expect apply(const Op &op);
+
+	World world;
+	std::array<std::shared_ptr<Context>, contexts> context;
+	std::array<std::unique_ptr<Access>, accesses> access;
+
+    private:
+	using Handler = Expect (Model::*)(const Op &);
+	static const Handler handlers[];
+
+	std::shared_ptr<Ioas> find(const Op &op, F id = F::id);
+	Access &find_access(const Op &op);
+
+	Expect reopen(const Op &op);
+	Expect alloc(const Op &op);
+	Expect destroy(const Op &op);
+	Expect map(const Op &op);
+	Expect copy(const Op &op);
+	Expect unmap(const Op &op);
+	Expect allow(const Op &op);
+	Expect ranges(const Op &op);
+	Expect option(const Op &op);
+	Expect reserve(const Op &op);
+	Expect create(const Op &op);
+	Expect close_access(const Op &op);
+	Expect replace(const Op &op);
+	Expect attach(const Op &op);
+	Expect detach(const Op &op);
+	Expect pin(const Op &op);
+	Expect unpin(const Op &op);
+	Expect rw(const Op &op);
+	Expect stats(const Op &op);
+	Expect stubborn(const Op &op);
+	Expect raw(const Op &op);
+
+	std::shared_ptr<Backing> make_backing(const Op &op);
+	std::uint64_t place(Ioas &ioas, const Op &op, std::uint64_t hint) const;
+	static std::vector<Part> walk(Ioas &ioas, std::uint64_t first, std::uint64_t last,
+				      int &error);
+	bool notify(Ioas &ioas, const Range &area);
+	void join(Access &access, std::shared_ptr<Ioas> ioas);
+	void leave(Access &access);
+	void hold(const Part &part);
+	void release(const Item &item);
+	int charge(Backing &backing, std::uint64_t pages);
+	void compare_pages(const Op &op, const Item &item);
+	int get_pieces(const Op &op, const Part &part, std::vector<Piece> &pieces);
+
+	const std::uint64_t cap;
+	std::map<unsigned, std::uint64_t> charged;
+};
+
+} // namespace fuzz
