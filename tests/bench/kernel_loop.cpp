@@ -37,10 +37,12 @@ double KernelLoop::run(const Loop &loop, std::uint32_t iterations) const
 	return static_cast<double>(cmd.out_ns);
 }
 
-std::uint32_t KernelLoop::calibrate(const Loop &loop, double wanted_ns) const
+std::uint32_t KernelLoop::calibrate(Loop loop, double wanted_ns) const
 {
 	std::uint32_t n = 1;
 
+	// Several threads begin one after the other, which may take longer.
+	loop.threads = std::min(loop.threads, 1U);
 	// The first call also warms everything up.
 	for (double ns = run(loop, 1); n < iterations_max; n *= 8) {
 		ns = run(loop, n);

@@ -30,8 +30,8 @@ class KernelLoop {
 
 	// Nanoseconds from the first start to the last end.
 	double run(const Loop &loop, std::uint32_t iterations) const;
-	// How many iterations take that long.
-	std::uint32_t calibrate(const Loop &loop, double wanted_ns) const;
+	// How many iterations take that long, for one thread.
+	std::uint32_t calibrate(Loop loop, double wanted_ns) const;
 
     private:
 	iommukit::Fd fd_;
