@@ -101,7 +101,6 @@ Injector::Outcome Injector::disarm() const
 	char text[160] = {};
 	const ssize_t length = pread(knob.get(), text, sizeof(text) - 1, 0);
 	Outcome outcome;
-	unsigned int left = 1;
 	int error = 0;
 
 	if (length < 0) {
@@ -111,8 +110,8 @@ Injector::Outcome Injector::disarm() const
 	while (!arm(0))
 		REQUIRE(errno == EFAULT);
 	std::istringstream words(text);
-	REQUIRE(words >> left);
-	outcome.fired = left == 0;
+	REQUIRE(words >> outcome.left);
+	outcome.fired = outcome.left == 0;
 	if (words >> error >> outcome.where && outcome.fired)
 		outcome.error = Errno{error};
 	return outcome;
@@ -142,6 +141,12 @@ class Sweep {
 	/* Returns how many points have failed. */
 	unsigned int run()
 	{
+		return operation.entered ? run_backwards() : run_forwards();
+	}
+
+    private:
+	unsigned int run_forwards()
+	{
 		for (unsigned int n = 1; n <= most_points; n++)
 			if (!fail(n))
 				return n - 1;
@@ -149,7 +154,20 @@ class Sweep {
 		return 0;
 	}
 
-    private:
+	unsigned int run_backwards()
+	{
+		REQUIRE(injector.arm(most_points));
+		REQUIRE(operation.run() == ok);
+		const Injector::Outcome outcome = injector.disarm();
+		REQUIRE_FALSE(outcome.fired);
+		restore();
+
+		unsigned int failed = 0;
+		for (unsigned int n = most_points - outcome.left; n > 0 && !outside; n--)
+			failed += fail(n);
+		return failed;
+	}
+
 	/* Returns false if the operation has no n-th point. */
 	bool fail(unsigned int n)
 	{
@@ -181,6 +199,7 @@ class Sweep {
 	{
 		if (outcome.error)
 			REQUIRE(error == *outcome.error);
+		outside = operation.entered && !operation.entered();
 		if (error != Errno{EFAULT})
 			REQUIRE_THAT(operation.errors,
 				     Catch::Matchers::VectorContains(error.value));
@@ -232,6 +251,7 @@ class Sweep {
 	const Operation &operation;
 	const std::function<Snapshot()> &look;
 	Snapshot before, after;
+	bool outside = false;
 };
 
 } // namespace

@@ -31,6 +31,8 @@ class Injector {
     public:
 	struct Outcome {
 		bool fired = false;
+		/* Else: how many points later it would have. */
+		unsigned int left = 1;
 		/* Of the point, if the source tells. */
 		std::optional<Errno> error;
 		std::string where;
@@ -59,6 +61,8 @@ void need_kernel_faults();
  * @errors: what it may fail with; EFAULT in addition for its structure
  * @lasting: it takes effect although its response cannot be written: EFAULT
  * @partial: a failure may leave a part done, in memory: undone, then compared
+ * @entered: tells of a failed run whether it came as far as to what matters. If
+ *	set, points are failed from the last one on backwards, until it did not
  */
 struct Operation {
 	std::string name;
@@ -68,6 +72,7 @@ struct Operation {
 	std::vector<int> errors;
 	bool lasting = false;
 	bool partial = false;
+	std::function<bool()> entered = {};
 };
 
 /*

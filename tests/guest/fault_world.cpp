@@ -80,6 +80,8 @@ void FaultWorld::look_at_memory(Snapshot &seen) const
 				       memory.size());
 
 	seen.push_back(observation("content", std::hash<std::string_view>{}(content)));
+	if (check_refs(context, memory, 0) == ok)
+		return;
 	for (std::uint64_t at = 0; at < memory.size(); at += page_size) {
 		std::uint32_t pins = 0;
 

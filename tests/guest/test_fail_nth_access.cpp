@@ -388,6 +388,25 @@ TEST_CASE("fail-nth: rw of the caller's memory")
 		     true});
 }
 
+/* One reference too many cannot be seen, but a thousand count as a pin. */
+TEST_CASE("slow reads leave no reference on the pages, failed or not")
+{
+	const PinWorld world(0, false);
+	std::vector<std::byte> buffer(mapped);
+	constexpr unsigned int times = 1100;
+
+	world.memory.unmap(2 * piece + page_size, page_size);
+	for (unsigned int i = 0; i < times; i++) {
+		REQUIRE(world.access.try_read(iova, buffer.data(), 2 * piece, rw_slow) ==
+			ok);
+		/* The third area has only its first page. */
+		REQUIRE(world.access.try_read(iova + 2 * piece, buffer.data(), piece,
+					      rw_slow) == Errno{EFAULT});
+	}
+	CHECK(check_refs(world.context, world.memory.va(), 2 * piece + page_size, 0) ==
+	      ok);
+}
+
 TEST_CASE("fail-nth: rw in a kernel thread")
 {
 	const PinWorld world;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Loading each module, failed at each of its points in turn; see fault.h. Only
- * the kernel can inject there: the core's points need a module that is loaded.
+ * Loading each module, failed at each point of its initialisation in turn; see
+ * fault.h. Only the kernel can inject there: the core's points need a module
+ * that is loaded.
  */
 #include "fault.h"
 #include "modules.h"
@@ -66,12 +67,51 @@ class ForcedFailures {
 	}
 };
 
+/*
+ * Tells by the kernel's event of a loaded module, which it emits just before
+ * the initialisation, how far a load has come. The loader's own points are not
+ * failed: it is not ours, and not always calm about it.
+ */
+class LoadEvent {
+    public:
+	LoadEvent()
+	{
+		if (!exists(enable))
+			skip("the kernel has no event of a module's loading");
+		REQUIRE(std::ofstream(enable) << 1 << std::flush);
+	}
+	LoadEvent(const LoadEvent &) = delete;
+	LoadEvent &operator=(const LoadEvent &) = delete;
+	~LoadEvent() { std::ofstream(enable) << 0 << std::flush; }
+
+	/* Since it was asked last. */
+	static bool happened()
+	{
+		std::ostringstream text;
+
+		text << std::ifstream(trace).rdbuf();
+		std::ofstream(trace, std::ios::trunc).flush();
+		return text.str().find("module_load:") != std::string::npos;
+	}
+
+    private:
+	static constexpr char enable[] =
+		"/sys/kernel/tracing/events/module/module_load/enable";
+	static constexpr char trace[] = "/sys/kernel/tracing/trace";
+};
+
 void sweep_load(const std::string &name)
 {
 	need_kernel_faults();
 	const ForcedFailures forced;
+	const LoadEvent event;
 	const Modules modules;
 	const std::string image = image_of(name);
+	const auto run = [&] {
+		return Errno{syscall(SYS_init_module, image.data(), image.size(), "") < 0
+				     ? errno
+				     : 0};
+	};
 
 	modules.unload_dependents();
 	if (name == core)
@@ -79,14 +119,15 @@ void sweep_load(const std::string &name)
 	sweep(Source::kernel,
 	      {"load " + name,
 	       1,
+	       run,
 	       [&] {
-		       return Errno{syscall(SYS_init_module, image.data(), image.size(),
-					    "") < 0
-					    ? errno
-					    : 0};
+		       Modules::unload_soon(name);
+		       LoadEvent::happened();
 	       },
-	       [&] { Modules::unload_soon(name); },
-	       {ENOMEM}},
+	       {ENOMEM},
+	       false,
+	       false,
+	       LoadEvent::happened},
 	      look);
 	if (name == core)
 		REQUIRE(load(core) == ok);
