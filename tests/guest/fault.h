@@ -62,7 +62,8 @@ void need_kernel_faults();
  * @lasting: it takes effect although its response cannot be written: EFAULT
  * @partial: a failure may leave a part done, in memory: undone, then compared
  * @entered: tells of a failed run whether it came as far as to what matters. If
- *	set, points are failed from the last one on backwards, until it did not
+ *	set, points are failed from the last one on backwards, until it did not, and
+ *	on a slow machine only some of them
  */
 struct Operation {
 	std::string name;

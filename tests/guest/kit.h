@@ -41,6 +41,12 @@ constexpr std::uint32_t map_rw_fixed = map_rw | map_fixed;
 /* The seed of this run: all randomness of a test derives from it. */
 unsigned int seed();
 
+/*
+ * How many times slower than a stock kernel on an idle machine this one is, about,
+ * as the box says: what is done many times is done fewer times there. At least 1.
+ */
+unsigned int slowness();
+
 /* The result of a command, 0 or an errno, printed by its name. */
 struct Errno {
 	int value = 0;

@@ -13,6 +13,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <iostream>
 #include <sstream>
 #include <string>
@@ -159,6 +161,13 @@ void guest::skip(const std::string &reason)
 unsigned int guest::seed()
 {
 	return Catch::rngSeed();
+}
+
+unsigned int guest::slowness()
+{
+	const char *factor = std::getenv("IOMMUKIT_SLOW");
+
+	return factor ? std::max(1, std::atoi(factor)) : 1;
 }
 
 int main(int argc, char **argv)

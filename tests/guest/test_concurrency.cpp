@@ -25,7 +25,7 @@ namespace {
 
 constexpr std::uint64_t area_iova = 0x100000;
 constexpr std::uint64_t slot = 4 * page_size;
-constexpr unsigned int steps = 3000;
+const unsigned int steps = 3000 / slowness();
 
 /* What went wrong in a thread: Catch2's assertions belong to the main one. */
 class Verdict {
