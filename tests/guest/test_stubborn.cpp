@@ -3,6 +3,7 @@
 #include "access.h"
 #include "process.h"
 
+#include <atomic>
 #include <csignal>
 #include <fstream>
 #include <thread>
@@ -100,6 +101,67 @@ void wait_for_call(const Access &access)
 {
 	REQUIRE(wait_until([&] { return access.callbacks().calls > 0; }));
 }
+
+/*
+ * Two threads that ask for the middle area, which an UNMAP has closed, again and
+ * again: one copies, one pins, by turns with a part of the area before.
+ */
+class Refused {
+    public:
+	explicit Refused(const World &world) : access(world.context, world.ioas)
+	{
+		for (std::size_t n : {0, 1})
+			threads[n] = std::jthread([this, n] {
+				while (!done)
+					expect_refusal(n, n == 0 ? copy() : pin());
+			});
+	}
+	~Refused() { done = true; }
+
+	bool await(unsigned int times) const
+	{
+		return wait_until(
+			[&] { return refusals[0] >= times && refusals[1] >= times; });
+	}
+	void stop()
+	{
+		done = true;
+		for (std::jthread &thread : threads)
+			thread.join();
+		CHECK(others == 0);
+		/* It has nothing that it could give back. */
+		CHECK(access.callbacks().calls == 0);
+	}
+
+    private:
+	Errno copy() const
+	{
+		char byte = 0;
+
+		return access.try_read(World::middle, &byte, 1);
+	}
+	Errno pin()
+	{
+		across = !across;
+		return across ? access.try_pin(World::middle - page_size, 2 * page_size)
+			      : access.try_pin(World::middle, page_size);
+	}
+	void expect_refusal(std::size_t n, Errno error)
+	{
+		if (error == Errno{EINVAL})
+			refusals[n]++;
+		else
+			others++;
+	}
+
+	Access access;
+	std::atomic<bool> done = false;
+	std::atomic<unsigned int> refusals[2] = {};
+	std::atomic<unsigned int> others = 0;
+	bool across = false;
+	/* Last: they use the rest. */
+	std::jthread threads[2];
+};
 
 } // namespace
 
@@ -267,6 +329,50 @@ TEST_CASE("two threads wait in UNMAP for one stubborn driver")
 	INFO(errors[0] << " and " << errors[1]);
 	CHECK((first_won || errors[1] == ok));
 	CHECK((loser == Errno{ENOENT} || loser == Errno{EBUSY}));
+}
+
+/*
+ * A refusal is no event that an UNMAP waits for: it asks its drivers once, and
+ * once more when something was unpinned or its time is up.
+ */
+TEST_CASE("who is refused does not wake an UNMAP")
+{
+	const World world(endless_ms);
+	Errno unmapped{-1};
+	std::jthread unmapper([&] {
+		unmapped = world.context.try_unmap(world.ioas, World::middle, piece);
+	});
+
+	wait_for_call(world.access);
+	Refused refused(world);
+	CHECK(refused.await(300));
+	refused.stop();
+	CHECK(world.access.callbacks().calls == 1);
+	CHECK(world.access.try_unpin(world.item) == ok);
+	unmapper.join();
+	CHECK(unmapped == ok);
+}
+
+TEST_CASE("who is refused does not keep an UNMAP from giving up")
+{
+	const World world(shortest_ms);
+	std::atomic<bool> ended = false;
+	Errno unmapped{-1};
+	std::jthread unmapper([&] {
+		unmapped = world.context.try_unmap(world.ioas, World::middle, piece);
+		ended = true;
+	});
+
+	wait_for_call(world.access);
+	Refused refused(world);
+	CHECK(wait_until([&] { return ended || world.access.callbacks().calls > 2; }));
+	CHECK(ended);
+	refused.stop();
+	unmapper.join();
+	CHECK(unmapped == Errno{EDEADLOCK});
+	CHECK(world.access.callbacks().calls <= 2);
+	world.check_refused();
+	world.check_recovers();
 }
 
 TEST_CASE("calls that a driver must not make change nothing")
