@@ -226,6 +226,48 @@ TEST_CASE("UNMAP waits for a copy that is under way")
 	CHECK(unmapper.join() == ok);
 }
 
+/*
+ * The UNMAP closes the area and waits for the copy. Then it meets, further down,
+ * a new mapping that sticks out of its range, and leaves the area behind.
+ */
+TEST_CASE("an UNMAP that fails opens again what it has closed")
+{
+	constexpr std::uint64_t iova = 2 * page_size;
+	const World world;
+	const LatePage page;
+	const Memory below(iova);
+	const Access access(world.context, world.ioas);
+	char byte = 1;
+
+	REQUIRE(world.context.try_map(world.ioas, page.va(), page_size, iova,
+				      map_read | map_fixed) == ok);
+	Issuer reader([&] { return access.try_read(iova, &byte, 1); });
+	CHECK(page.await_touch());
+	Issuer unmapper([&] {
+		return world.context.try_unmap(world.ioas, page_size, 2 * page_size);
+	});
+	/* What is not allowed touches no page, and is not even asked here. */
+	CHECK(wait_until([&] {
+		const char other = 2;
+
+		return access.try_write(iova, &other, 1) == Errno{ENOENT};
+	}));
+	CHECK(unmapper.sleeps());
+	CHECK(world.context.try_map(world.ioas, below.va(), below.size(), 0) == ok);
+	page.release();
+	CHECK(reader.join() == ok);
+	CHECK(unmapper.join() == Errno{ENOENT});
+
+	CHECK(byte == 0);
+	CHECK(access.try_read(iova, &byte, 1) == ok);
+	CHECK(access.try_write(iova, &byte, 1) == Errno{EPERM});
+	CHECK(access.try_pin(iova, page_size, 0, page.va()) == ok);
+	CHECK(check_refs(world.context, page.va(), page_size, 1) == ok);
+	CHECK(access.callbacks().calls == 0);
+	CHECK(world.context.unmap_all(world.ioas) == below.size() + page_size);
+	CHECK(check_refs(world.context, page.va(), page_size, 0) == ok);
+}
+
 TEST_CASE("DESTROY waits for a command that is under way")
 {
 	const World world;
