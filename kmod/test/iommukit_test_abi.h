@@ -68,6 +68,8 @@ enum {
 	IOMMUKIT_TEST_OP_CTX_FROM_FD = 0x107,
 	/* Unpins a range behind the back of the items, as misuse does */
 	IOMMUKIT_TEST_OP_ACCESS_UNPIN_RAW = 0x108,
+	/* Pins a range without the lock and without an item: UNPIN_RAW undoes it */
+	IOMMUKIT_TEST_OP_ACCESS_PIN_RAW = 0x109,
 };
 
 enum {
@@ -173,6 +175,10 @@ struct iommukit_test_cmd {
 			__aligned_u64 iova;
 			__aligned_u64 length;
 		} access_unpin_raw;
+		struct {
+			__aligned_u64 iova;
+			__aligned_u64 length;
+		} access_pin_raw;
 		__u64 __raw[6];
 	};
 	__u32 last;

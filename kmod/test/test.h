@@ -41,6 +41,7 @@ int test_access_destroy_pages(const struct test_request *req);
 int test_access_rw(const struct test_request *req);
 int test_access_rw_raw(const struct test_request *req);
 int test_access_unpin_raw(const struct test_request *req);
+int test_access_pin_raw(const struct test_request *req);
 
 void test_fail_init(void);
 void test_fail_exit(void);

@@ -471,6 +471,35 @@ int test_access_destroy_pages(const struct test_request *req)
 	return ret;
 }
 
+/*
+ * As a driver without a lock pins: several threads at a time, and no item tells
+ * the callback.
+ */
+int test_access_pin_raw(const struct test_request *req)
+{
+	unsigned long iova = req->cmd->access_pin_raw.iova;
+	u64 length = req->cmd->access_pin_raw.length;
+	struct page **pages;
+	struct test_access *ta;
+	struct file *file;
+	int ret = -ENOMEM;
+
+	if (length > IOMMUKIT_TEST_ACCESS_LENGTH_MAX)
+		return -ENOMEM;
+	ta = test_access_get(req->cmd->id, &file);
+	if (IS_ERR(ta))
+		return PTR_ERR(ta);
+	pages = kvcalloc(DIV_ROUND_UP(offset_in_page(iova) + length, PAGE_SIZE) +
+			 1, sizeof(*pages), GFP_KERNEL_ACCOUNT);
+	if (!pages)
+		goto out_file;
+	ret = iommukit_access_pin_pages(ta->access, iova, length, pages, 0);
+	kvfree(pages);
+out_file:
+	fput(file);
+	return ret;
+}
+
 int test_access_unpin_raw(const struct test_request *req)
 {
 	struct test_access *ta;

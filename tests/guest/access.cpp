@@ -221,13 +221,27 @@ Errno Access::pin_raw(std::uint64_t iova, std::uint64_t length, std::uint32_t fl
 	return call(device.get(), IOMMUKIT_TEST_CMD, &cmd);
 }
 
-void Access::unpin_raw(std::uint64_t iova, std::uint64_t length) const
+Errno Access::try_pin_unlocked(std::uint64_t iova, std::uint64_t length) const
+{
+	auto cmd = test_command(IOMMUKIT_TEST_OP_ACCESS_PIN_RAW, id());
+
+	cmd.access_pin_raw.iova = iova;
+	cmd.access_pin_raw.length = length;
+	return call(device.get(), IOMMUKIT_TEST_CMD, &cmd);
+}
+
+Errno Access::try_unpin_raw(std::uint64_t iova, std::uint64_t length) const
 {
 	auto cmd = test_command(IOMMUKIT_TEST_OP_ACCESS_UNPIN_RAW, id());
 
 	cmd.access_unpin_raw.iova = iova;
 	cmd.access_unpin_raw.length = length;
-	REQUIRE(call(device.get(), IOMMUKIT_TEST_CMD, &cmd) == ok);
+	return call(device.get(), IOMMUKIT_TEST_CMD, &cmd);
+}
+
+void Access::unpin_raw(std::uint64_t iova, std::uint64_t length) const
+{
+	REQUIRE(try_unpin_raw(iova, length) == ok);
 }
 
 void Access::behave(std::uint32_t flags, std::uint32_t delay_ms) const

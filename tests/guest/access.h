@@ -81,7 +81,10 @@ class Access {
 		     std::uint32_t flags, From from = From::caller) const;
 	Errno pin_raw(std::uint64_t iova, std::uint64_t length,
 		      std::uint32_t flags) const;
+	/* Pins a range as drivers without a lock do; the callback does not know. */
+	Errno try_pin_unlocked(std::uint64_t iova, std::uint64_t length) const;
 	/* Unpins a range, whether it is pinned or not. */
+	Errno try_unpin_raw(std::uint64_t iova, std::uint64_t length) const;
 	void unpin_raw(std::uint64_t iova, std::uint64_t length) const;
 
 	/* Makes the callback return without having released anything. */
