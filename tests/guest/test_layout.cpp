@@ -84,6 +84,12 @@ AT(struct iommukit_option, __reserved, 10);
 AT(struct iommukit_option, object_id, 12);
 AT(struct iommukit_option, val64, 16);
 
+static_assert(sizeof(iommukit_vfio_ioas) == 12);
+AT(iommukit_vfio_ioas, size, 0);
+AT(iommukit_vfio_ioas, ioas_id, 4);
+AT(iommukit_vfio_ioas, op, 8);
+AT(iommukit_vfio_ioas, __reserved, 10);
+
 static_assert(sizeof(iommukit_info) == 32);
 AT(iommukit_info, size, 0);
 AT(iommukit_info, flags, 4);
@@ -130,6 +136,7 @@ static_assert(IOMMUKIT_IOAS_IOVA_RANGES == 0x3b84);
 static_assert(IOMMUKIT_IOAS_MAP == 0x3b85);
 static_assert(IOMMUKIT_IOAS_UNMAP == 0x3b86);
 static_assert(IOMMUKIT_OPTION == 0x3b87);
+static_assert(IOMMUKIT_VFIO_IOAS == 0x3b88);
 static_assert(IOMMUKIT_IOAS_MAP_FILE == 0x3b8f);
 static_assert(IOMMUKIT_INFO == 0x3bc0);
 static_assert(IOMMUKIT_TEST_CMD == 0x3ba0);
@@ -141,6 +148,9 @@ static_assert(IOMMUKIT_OPTION_RLIMIT_MODE == 0);
 static_assert(IOMMUKIT_OPTION_HUGE_PAGES == 1);
 static_assert(IOMMUKIT_OPTION_OP_SET == 0);
 static_assert(IOMMUKIT_OPTION_OP_GET == 1);
+static_assert(IOMMUKIT_VFIO_IOAS_GET == 0);
+static_assert(IOMMUKIT_VFIO_IOAS_SET == 1);
+static_assert(IOMMUKIT_VFIO_IOAS_CLEAR == 2);
 
 TEST_CASE("layout as of literals, compiled in")
 {
@@ -193,6 +203,7 @@ TEST_CASE("layout as of linux/iommufd.h")
 		VALUE(IOAS_MAP),
 		VALUE(IOAS_UNMAP),
 		VALUE(OPTION),
+		VALUE(VFIO_IOAS),
 		VALUE(IOAS_MAP_FIXED_IOVA),
 		VALUE(IOAS_MAP_WRITEABLE),
 		VALUE(IOAS_MAP_READABLE),
@@ -200,6 +211,9 @@ TEST_CASE("layout as of linux/iommufd.h")
 		VALUE(OPTION_HUGE_PAGES),
 		VALUE(OPTION_OP_SET),
 		VALUE(OPTION_OP_GET),
+		VALUE(VFIO_IOAS_GET),
+		VALUE(VFIO_IOAS_SET),
+		VALUE(VFIO_IOAS_CLEAR),
 		WHOLE(destroy),
 		MEMBER(destroy, id),
 		WHOLE(ioas_alloc),
@@ -239,6 +253,9 @@ TEST_CASE("layout as of linux/iommufd.h")
 		MEMBER(option, op),
 		MEMBER(option, object_id),
 		MEMBER(option, val64),
+		WHOLE(vfio_ioas),
+		MEMBER(vfio_ioas, ioas_id),
+		MEMBER(vfio_ioas, op),
 #ifdef IOMMU_IOAS_MAP_FILE
 		VALUE(IOAS_MAP_FILE),
 		WHOLE(ioas_map_file),

@@ -92,6 +92,11 @@ std::error_code try_option(const Context &context, iommukit_option &cmd) noexcep
 	return raw(context, IOMMUKIT_OPTION, &cmd);
 }
 
+std::error_code try_vfio_ioas(const Context &context, iommukit_vfio_ioas &cmd) noexcept
+{
+	return raw(context, IOMMUKIT_VFIO_IOAS, &cmd);
+}
+
 std::error_code try_info(const Context &context, iommukit_info &cmd) noexcept
 {
 	return raw(context, IOMMUKIT_INFO, &cmd);

@@ -33,6 +33,7 @@ std::error_code try_ioas_map_file(const Context &context,
 std::error_code try_ioas_copy(const Context &context, iommukit_ioas_copy &cmd) noexcept;
 std::error_code try_ioas_unmap(const Context &context, iommukit_ioas_unmap &cmd) noexcept;
 std::error_code try_option(const Context &context, iommukit_option &cmd) noexcept;
+std::error_code try_vfio_ioas(const Context &context, iommukit_vfio_ioas &cmd) noexcept;
 std::error_code try_info(const Context &context, iommukit_info &cmd) noexcept;
 
 std::error_code try_open(const std::string &path, std::optional<DmaEngine> &out) noexcept;

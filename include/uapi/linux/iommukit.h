@@ -4,7 +4,9 @@
  * /dev/iommukit.
  *
  * Commands 0x80..0xa0 are binary compatible with /dev/iommu: same numbers,
- * same structures, same errno. Commands 0xc0..0xdf are extensions.
+ * same structures, same errno. Commands 0xc0..0xdf are extensions. Those of a
+ * VFIO container with a type1 IOMMU, from <linux/vfio.h>, are served on the same
+ * descriptor: see "VFIO type1".
  */
 #ifndef _UAPI_LINUX_IOMMUKIT_H
 #define _UAPI_LINUX_IOMMUKIT_H
@@ -55,6 +57,7 @@ enum {
 	IOMMUKIT_CMD_IOAS_MAP = 0x85,
 	IOMMUKIT_CMD_IOAS_UNMAP = 0x86,
 	IOMMUKIT_CMD_OPTION = 0x87,
+	IOMMUKIT_CMD_VFIO_IOAS = 0x88,
 	IOMMUKIT_CMD_IOAS_MAP_FILE = 0x8f,
 
 	IOMMUKIT_CMD_EXT_BASE = 0xc0,
@@ -321,6 +324,63 @@ struct iommukit_option {
 	__aligned_u64 val64;
 };
 #define IOMMUKIT_OPTION _IO(IOMMUKIT_TYPE, IOMMUKIT_CMD_OPTION)
+
+/**
+ * enum iommukit_vfio_ioas_op - Values of @op of struct iommukit_vfio_ioas
+ * @IOMMUKIT_VFIO_IOAS_GET: Read the id of the compatibility IOAS
+ * @IOMMUKIT_VFIO_IOAS_SET: Make @ioas_id the compatibility IOAS
+ * @IOMMUKIT_VFIO_IOAS_CLEAR: Have none; the IOAS itself stays
+ */
+enum iommukit_vfio_ioas_op {
+	IOMMUKIT_VFIO_IOAS_GET = 0,
+	IOMMUKIT_VFIO_IOAS_SET = 1,
+	IOMMUKIT_VFIO_IOAS_CLEAR = 2,
+};
+
+/**
+ * struct iommukit_vfio_ioas - ioctl(IOMMUKIT_VFIO_IOAS)
+ * @size: sizeof(struct iommukit_vfio_ioas)
+ * @ioas_id: In: the IOAS to SET. Out: the one that GET found
+ * @op: One of enum iommukit_vfio_ioas_op
+ * @__reserved: Must be 0
+ *
+ * Choose the IOAS that the ioctls of VFIO type1 work on. Being chosen does not
+ * keep an IOAS from being destroyed; then there is none. GET fails with ENODEV
+ * if there is none.
+ */
+struct iommukit_vfio_ioas {
+	__u32 size;
+	__u32 ioas_id;
+	__u16 op;
+	__u16 __reserved;
+};
+#define IOMMUKIT_VFIO_IOAS _IO(IOMMUKIT_TYPE, IOMMUKIT_CMD_VFIO_IOAS)
+
+/**
+ * DOC: VFIO type1
+ *
+ * A program that only knows VFIO containers uses these ioctls of <linux/vfio.h>.
+ * They work on the compatibility IOAS and fail with ENODEV without one; structures
+ * are as there, with *argsz* in place of *size*: EINVAL if it is too small.
+ *
+ *  - VFIO_GET_API_VERSION returns 0.
+ *  - VFIO_CHECK_EXTENSION returns 1 for VFIO_TYPE1_IOMMU, VFIO_TYPE1v2_IOMMU,
+ *    VFIO_UNMAP_ALL and, with a compatibility IOAS, VFIO_DMA_CC_IOMMU; else 0.
+ *  - VFIO_SET_IOMMU accepts VFIO_TYPE1v2_IOMMU, and VFIO_TYPE1_IOMMU, which
+ *    switches IOMMUKIT_OPTION_HUGE_PAGES off and is in effect until that is
+ *    switched on again. EADDRINUSE as there.
+ *  - VFIO_IOMMU_MAP_DMA is IOMMUKIT_IOAS_MAP at a fixed IOVA; it may give no
+ *    permission at all.
+ *  - VFIO_IOMMU_UNMAP_DMA is IOMMUKIT_IOAS_UNMAP, but it succeeds if nothing is
+ *    mapped there, and tells what was unmapped also if it fails on the way. Of the
+ *    flags it knows VFIO_DMA_UNMAP_FLAG_ALL. With huge pages off a mapping that
+ *    sticks out of the range is cut at its ends: EINVAL if they are not aligned or
+ *    a driver has pinned pages of the mapping, EBUSY if it is being unmapped.
+ *  - VFIO_IOMMU_GET_INFO reports page sizes, and the usable ranges of IOVA and the
+ *    number of further mappings (unlimited) as capabilities.
+ *
+ * The others are not known: ENOTTY.
+ */
 
 /**
  * enum iommukit_features - Bits of @out_features of struct iommukit_info
