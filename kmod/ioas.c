@@ -200,11 +200,38 @@ static int map_pages(struct ioas *ioas, struct pages *pages, u64 start,
 	return 0;
 }
 
+/**
+ * ioas_map_user - map memory of the calling process
+ * @ctx: the context
+ * @ioas: the IOAS
+ * @user_va: address of the memory
+ * @length: bytes
+ * @flags: enum iommukit_ioas_map_flags; may lack any permission
+ * @iova: where to map if the IOVA is fixed; gets where it is mapped
+ *
+ * Context: process context, may sleep; killable.
+ * Return: 0; -EINVAL if @length is 0 or beyond reason; -EOVERFLOW if the memory
+ * wraps; -ENOMEM; other errnos of iova_space_insert().
+ */
+int ioas_map_user(struct iommukit_ctx *ctx, struct ioas *ioas, u64 user_va,
+		  u64 length, u32 flags, u64 *iova)
+{
+	struct pages *pages;
+	u64 end;
+
+	if (!length || length > SIZE_MAX - PAGE_SIZE)
+		return -EINVAL;
+	if (check_add_overflow(user_va, length, &end))
+		return -EOVERFLOW;
+	pages = pages_create_user(ctx, user_va,
+				  flags & IOMMUKIT_IOAS_MAP_WRITEABLE);
+	return map_pages(ioas, pages, user_va, length, flags, iova);
+}
+
 int ioas_cmd_map(struct iommukit_ucmd *ucmd)
 {
 	struct iommukit_ioas_map *cmd = ucmd->cmd;
 	struct ioas *ioas;
-	u64 end;
 	int rc;
 
 	if (cmd->__reserved)
@@ -215,16 +242,8 @@ int ioas_cmd_map(struct iommukit_ucmd *ucmd)
 	ioas = ioas_get(ucmd->ctx, cmd->ioas_id);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
-	if (!cmd->length || cmd->length > SIZE_MAX - PAGE_SIZE)
-		rc = -EINVAL;
-	else if (check_add_overflow(cmd->user_va, cmd->length, &end))
-		rc = -EOVERFLOW;
-	else
-		rc = map_pages(ioas,
-			       pages_create_user(ucmd->ctx, cmd->user_va,
-						 cmd->flags & IOMMUKIT_IOAS_MAP_WRITEABLE),
-			       cmd->user_va, cmd->length, cmd->flags,
-			       &cmd->iova);
+	rc = ioas_map_user(ucmd->ctx, ioas, cmd->user_va, cmd->length,
+			   cmd->flags, &cmd->iova);
 	ioas_put(ucmd->ctx, ioas);
 	return rc ?: ucmd_respond(ucmd, sizeof(*cmd));
 }

@@ -20,6 +20,8 @@ struct ioas {
 
 struct ioas *ioas_get(struct iommukit_ctx *ctx, u32 id);
 void ioas_put(struct iommukit_ctx *ctx, struct ioas *ioas);
+int ioas_map_user(struct iommukit_ctx *ctx, struct ioas *ioas, u64 user_va,
+		  u64 length, u32 flags, u64 *iova);
 
 int ioas_cmd_alloc(struct iommukit_ucmd *ucmd);
 int ioas_cmd_allow_iovas(struct iommukit_ucmd *ucmd);

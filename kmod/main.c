@@ -5,7 +5,8 @@
  *
  * Three tables make up the command space: the compatible commands, where holes
  * are answered as the original answers commands it does not know; the test
- * command at their end while the test module is loaded; and the extensions.
+ * command at their end while the test module is loaded; and the extensions. What
+ * lies outside of them may be a command of VFIO.
  */
 #include <linux/file.h>
 #include <linux/iommukit.h>
@@ -23,6 +24,7 @@
 #include "pages.h"
 #include "private.h"
 #include "test_hooks.h"
+#include "vfio_compat.h"
 
 /* The original's table ends here; so do its answers to unknown commands. */
 #define CMD_COMPAT_LAST 0x94
@@ -135,6 +137,7 @@ union command_buffer {
 	struct iommukit_ioas_map_file ioas_map_file;
 	struct iommukit_ioas_unmap ioas_unmap;
 	struct iommukit_option option;
+	struct iommukit_vfio_ioas vfio_ioas;
 	u8 test[IOMMUKIT_TEST_SIZE_MAX];
 };
 
@@ -168,6 +171,8 @@ static const struct command compat_commands[] = {
 		struct iommukit_ioas_unmap, length),
 	COMMAND(IOMMUKIT_OPTION, cmd_option,
 		struct iommukit_option, val64),
+	COMMAND(IOMMUKIT_VFIO_IOAS, vfio_compat_cmd_ioas,
+		struct iommukit_vfio_ioas, __reserved),
 	[COMMAND_SLOT(CMD_COMPAT_LAST)] = {},
 };
 
@@ -238,7 +243,7 @@ static long ctx_ioctl(struct file *file, unsigned int word, unsigned long arg)
 	if (nr >= IOMMUKIT_CMD_EXT_BASE && nr <= CMD_EXT_LAST)
 		return run_command(&ucmd, word, ext_commands,
 				   ARRAY_SIZE(ext_commands));
-	return -ENOTTY;
+	return vfio_compat_ioctl(ucmd.ctx, word, arg);
 }
 
 static int ctx_open(struct inode *inode, struct file *file)

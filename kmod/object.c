@@ -16,6 +16,9 @@
 #include "fail.h"
 #include "private.h"
 
+/* The first mark is the array's own. */
+#define OBJECT_MARK XA_MARK_1
+
 /**
  * object_reserve - create an object that nobody can look up yet
  * @ctx: the context
@@ -101,6 +104,49 @@ struct iommukit_object *object_get(struct iommukit_ctx *ctx, u32 id,
 	}
 	xa_unlock(&ctx->objects);
 	return obj;
+}
+
+/**
+ * object_get_marked - look the marked object up for the time of a command
+ * @ctx: the context
+ *
+ * Context: any. Undone by object_put().
+ * Return: the object, or NULL.
+ */
+struct iommukit_object *object_get_marked(struct iommukit_ctx *ctx)
+{
+	struct iommukit_object *obj;
+	unsigned long id = 0;
+
+	xa_lock(&ctx->objects);
+	obj = xa_find(&ctx->objects, &id, ULONG_MAX, OBJECT_MARK);
+	if (obj) {
+		refcount_inc(&obj->users);
+		refcount_inc(&obj->busy);
+	}
+	xa_unlock(&ctx->objects);
+	return obj;
+}
+
+/**
+ * object_set_marked - mark an object, and no other
+ * @ctx: the context
+ * @obj: an object the caller has from object_get(), or NULL
+ *
+ * The mark is no use of the object. It goes when the object leaves the table.
+ *
+ * Context: any.
+ */
+void object_set_marked(struct iommukit_ctx *ctx, struct iommukit_object *obj)
+{
+	unsigned long id = 0;
+
+	xa_lock(&ctx->objects);
+	if (xa_find(&ctx->objects, &id, ULONG_MAX, OBJECT_MARK))
+		__xa_clear_mark(&ctx->objects, id, OBJECT_MARK);
+	if (obj)
+		__xa_set_mark(&ctx->objects, obj->id, OBJECT_MARK);
+	xa_unlock(&ctx->objects);
 }
 
 /**

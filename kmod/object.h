@@ -47,6 +47,8 @@ void object_publish(struct iommukit_ctx *ctx, struct iommukit_object *obj);
 void object_abort(struct iommukit_ctx *ctx, struct iommukit_object *obj);
 struct iommukit_object *object_get(struct iommukit_ctx *ctx, u32 id,
 				   const struct object_ops *ops);
+struct iommukit_object *object_get_marked(struct iommukit_ctx *ctx);
+void object_set_marked(struct iommukit_ctx *ctx, struct iommukit_object *obj);
 void object_put(struct iommukit_ctx *ctx, struct iommukit_object *obj);
 void object_put_busy(struct iommukit_ctx *ctx, struct iommukit_object *obj);
 int object_destroy_id(struct iommukit_ctx *ctx, u32 id);

@@ -23,7 +23,8 @@
  *                       Inside it:
  *   access.pins_lock    spinlock: the pins of one access
  *
- *   ctx.objects         spinlock of the xarray: ids and both counts of objects
+ *   ctx.objects         spinlock of the xarray: ids and both counts of objects,
+ *                       and which one is marked
  *
  * The last three are leaves towards the others. An MMU notifier may take none
  * of the sleeping locks.
@@ -48,7 +49,8 @@ struct file;
 /**
  * struct iommukit_ctx - State behind one open file of /dev/iommukit
  * @file: that file. Whoever needs the context to stay holds the file.
- * @objects: all objects by id; reserved ids hold no object yet
+ * @objects: all objects by id; reserved ids hold no object yet. The marked one is
+ *	the compatibility IOAS of VFIO.
  * @wait: woken when a short-term count of an object falls
  * @account_mm: count pinned pages against the owner's mm instead of its user;
  *	latched into each pages object. Changed only while @objects is empty.

@@ -5,6 +5,7 @@
  */
 #include "access.h"
 #include "process.h"
+#include "vfio.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -106,6 +107,11 @@ std::vector<Row> rows()
 						    cmd.op = IOMMUKIT_OPTION_OP_GET;
 						    cmd.object_id = w.ioas;
 					    }),
+		row<iommukit_vfio_ioas>("VFIO_IOAS", IOMMUKIT_VFIO_IOAS, true,
+					[](const World &w, auto &cmd) {
+						vfio_set(w.context, w.ioas);
+						cmd.op = IOMMUKIT_VFIO_IOAS_GET;
+					}),
 		row<iommukit_ioas_map_file>("MAP_FILE", IOMMUKIT_IOAS_MAP_FILE, true,
 					    [](const World &w, auto &cmd) {
 						    static const Fd file(memfd_create(
@@ -313,7 +319,7 @@ TEST_CASE("numbers inside the table without a command")
 	std::uint32_t cmd[32] = {sizeof(cmd)};
 
 	for (unsigned int nr = 0x80; nr <= 0xa0; nr++) {
-		const bool exists = nr <= 0x87 || nr == 0x8f || nr == 0xa0;
+		const bool exists = nr <= 0x88 || nr == 0x8f || nr == 0xa0;
 
 		if (exists)
 			continue;
@@ -331,7 +337,10 @@ TEST_CASE("numbers outside of the tables do not touch the argument")
 	std::uint32_t cmd[32] = {sizeof(cmd)};
 
 	for (unsigned int nr = 0; nr <= 0xff; nr++) {
-		if ((nr >= 0x80 && nr <= 0xa0) || (nr >= 0xc0 && nr <= 0xdf))
+		const bool vfio =
+			(nr >= 0x64 && nr <= 0x66) || (nr >= 0x70 && nr <= 0x72);
+
+		if ((nr >= 0x80 && nr <= 0xa0) || (nr >= 0xc0 && nr <= 0xdf) || vfio)
 			continue;
 		INFO("number 0x" << std::hex << nr);
 		CHECK(call(fd, _IO(';', nr), nullptr) == Errno{ENOTTY});
