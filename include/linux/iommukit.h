@@ -22,6 +22,7 @@ struct file;
 struct page;
 struct iommukit_access;
 struct iommukit_ctx;
+struct iommukit_iova_bitmap;
 
 /*
  * What MODULE_IMPORT_NS() comes to on every kernel: its own argument is a bare
@@ -102,6 +103,93 @@ enum {
 	__IOMMUKIT_ACCESS_RW_SLOW_PATH = BIT(2),
 };
 
+/**
+ * DOC: IOVA bitmaps
+ *
+ * Who knows that a range of IOVA was written, a walker of IO page tables or a
+ * device, says so with iommukit_iova_bitmap_set(): in bytes, whatever granules the
+ * bitmap has and wherever it is.
+ *
+ * **Layout.** An array of u64 in native byte order. With k = (x - iova) /
+ * page_size, the bit of IOVA x is bit k % 64 of word k / 64. Exactly the bytes
+ * that hold bits are touched, and those need no alignment. Bits are only ever
+ * set, also beside other writers of the same words: none loses anything.
+ *
+ * **Record, then clear.** A source whose dirty state is cleared by reading it
+ * records a range first, and clears it only if that returned 0. After an error,
+ * reading once more into the same bitmap gives all that was dirty.
+ *
+ * There are three kinds. They differ in when user memory is faulted in, and so in
+ * where iommukit_iova_bitmap_set() may be called:
+ *
+ * **User memory, on demand** (no flag): by one thread at a time, in the mm that
+ * made the bitmap, and where user memory may be faulted in: without a spinlock, RCU
+ * read section, mmap_lock, or a lock that an MMU notifier takes. Pages are pinned
+ * as records come, few for few; iommukit_iova_bitmap_for_each() calls once for all.
+ *
+ * **User memory, pinned before** (IOMMUKIT_IOVA_BITMAP_PREPIN):
+ * iommukit_iova_bitmap_for_each() pins a window of the bitmap, then calls for the
+ * part of the range that it covers, and so on. That function takes what locks it
+ * needs to read the dirty state, and one thread at a time records, in any context:
+ * it never sleeps. A record may begin or end outside of the window, as that of a
+ * huge page does; the rest is written when the function has returned, and should
+ * that fail, @undelivered of the arguments is told what to mark dirty again. A
+ * record that does not touch the window is refused.
+ *
+ * **Kernel memory** (IOMMUKIT_IOVA_BITMAP_KBUF): any number of threads, in any
+ * context. It cannot fail. Its bits go to user memory by
+ * iommukit_iova_bitmap_or_bits().
+ */
+
+/**
+ * typedef iommukit_iova_bitmap_fn_t - Records a part of the range
+ * @bitmap: the bitmap
+ * @iova: first IOVA of the part
+ * @length: its bytes
+ * @opaque: as given to iommukit_iova_bitmap_for_each()
+ *
+ * Return: 0, also if there is nothing to record, or what ends the iteration.
+ */
+typedef int (*iommukit_iova_bitmap_fn_t)(struct iommukit_iova_bitmap *bitmap,
+					 unsigned long iova, size_t length,
+					 void *opaque);
+
+enum {
+	/* pin user memory before it is recorded into */
+	IOMMUKIT_IOVA_BITMAP_PREPIN = BIT(0),
+	/* the bitmap is in kernel memory */
+	IOMMUKIT_IOVA_BITMAP_KBUF = BIT(1),
+};
+
+/**
+ * struct iommukit_iova_bitmap_args - Of iommukit_iova_bitmap_alloc()
+ * @iova: first IOVA, a multiple of @page_size
+ * @length: bytes of IOVA; the last granule may be short
+ * @page_size: bytes of IOVA that a bit stands for, a power of two
+ * @data: the bitmap, unless it is in kernel memory
+ * @kbuf: KBUF: the bitmap, aligned to 8 bytes; may come from vmalloc()
+ * @kbuf_bytes: KBUF: its size, a multiple of 8
+ * @flags: IOMMUKIT_IOVA_BITMAP_*
+ * @window_pages: most pages of the bitmap that are pinned at a time, up to 512;
+ *	0: as many
+ * @undelivered: PREPIN, optional: recorded with success, but then not to be
+ *	written: [iova, iova + length - 1], rounded to granules. Called by
+ *	iommukit_iova_bitmap_for_each(), without locks, with its @opaque. Who
+ *	clears dirty state must supply it, or that range is lost.
+ */
+struct iommukit_iova_bitmap_args {
+	unsigned long iova;
+	size_t length;
+	size_t page_size;
+	u64 __user *data;
+	unsigned long *kbuf;
+	size_t kbuf_bytes;
+	unsigned int flags;
+	unsigned int window_pages;
+	void (*undelivered)(struct iommukit_iova_bitmap *bitmap,
+			    unsigned long iova, size_t length, void *opaque);
+};
+
 #if IS_ENABLED(CONFIG_MMU)
 
 struct iommukit_ctx *iommukit_ctx_from_file(struct file *file);
@@ -129,6 +217,18 @@ void iommukit_access_unpin_pages(struct iommukit_access *access,
 				 unsigned long iova, unsigned long length);
 int iommukit_access_rw(struct iommukit_access *access, unsigned long iova,
 		       void *data, size_t length, unsigned int flags);
+
+struct iommukit_iova_bitmap *
+iommukit_iova_bitmap_alloc(const struct iommukit_iova_bitmap_args *args);
+void iommukit_iova_bitmap_free(struct iommukit_iova_bitmap *bitmap);
+int iommukit_iova_bitmap_for_each(struct iommukit_iova_bitmap *bitmap,
+				  void *opaque, iommukit_iova_bitmap_fn_t fn);
+int iommukit_iova_bitmap_set(struct iommukit_iova_bitmap *bitmap,
+			     unsigned long iova, size_t length);
+int iommukit_iova_bitmap_or_bits(struct iommukit_iova_bitmap *bitmap,
+				 unsigned long iova, const unsigned long *src,
+				 unsigned long nbits, unsigned int src_shift);
+int iommukit_iova_bitmap_error(const struct iommukit_iova_bitmap *bitmap);
 
 #else /* the core cannot be built: every call says so */
 
@@ -204,6 +304,45 @@ static inline void iommukit_access_unpin_pages(struct iommukit_access *access,
 static inline int iommukit_access_rw(struct iommukit_access *access,
 				     unsigned long iova, void *data,
 				     size_t length, unsigned int flags)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline struct iommukit_iova_bitmap *
+iommukit_iova_bitmap_alloc(const struct iommukit_iova_bitmap_args *args)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+
+static inline void
+iommukit_iova_bitmap_free(struct iommukit_iova_bitmap *bitmap)
+{
+}
+
+static inline int
+iommukit_iova_bitmap_for_each(struct iommukit_iova_bitmap *bitmap, void *opaque,
+			      iommukit_iova_bitmap_fn_t fn)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int
+iommukit_iova_bitmap_set(struct iommukit_iova_bitmap *bitmap,
+			 unsigned long iova, size_t length)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int
+iommukit_iova_bitmap_or_bits(struct iommukit_iova_bitmap *bitmap,
+			     unsigned long iova, const unsigned long *src,
+			     unsigned long nbits, unsigned int src_shift)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int
+iommukit_iova_bitmap_error(const struct iommukit_iova_bitmap *bitmap)
 {
 	return -EOPNOTSUPP;
 }

@@ -70,6 +70,9 @@ enum {
 	IOMMUKIT_TEST_OP_ACCESS_UNPIN_RAW = 0x108,
 	/* Pins a range without the lock and without an item: UNPIN_RAW undoes it */
 	IOMMUKIT_TEST_OP_ACCESS_PIN_RAW = 0x109,
+
+	/* Without @id: the life of an IOVA bitmap, see below */
+	IOMMUKIT_TEST_OP_BITMAP = 0x120,
 };
 
 enum {
@@ -179,11 +182,113 @@ struct iommukit_test_cmd {
 			__aligned_u64 iova;
 			__aligned_u64 length;
 		} access_pin_raw;
+		struct {
+			/* struct iommukit_test_bitmap */
+			__aligned_u64 uptr;
+		} bitmap;
 		__u64 __raw[6];
 	};
 	__u32 last;
 };
 
 #define IOMMUKIT_TEST_CMD _IO(';', 0xa0)
+
+/**
+ * DOC: IOVA bitmaps
+ *
+ * IOMMUKIT_TEST_OP_BITMAP makes a bitmap, performs the steps of a script with it,
+ * and frees it. Its errno is that of making it, or of a script that makes no
+ * sense; everything else is in the structure. Of a bitmap in kernel memory, that
+ * memory is a copy of the caller's at @data, with what is around it, and is copied
+ * back at the end.
+ */
+
+/* Bytes in front of and behind a bitmap in kernel memory that are copied as well */
+#define IOMMUKIT_TEST_BITMAP_GUARD 64U
+#define IOMMUKIT_TEST_BITMAP_STEPS_MAX 4096U
+#define IOMMUKIT_TEST_BITMAP_BYTES_MAX (16U << 20)
+
+/* What a step does; its result is the first that is not 0. */
+enum {
+	/* Records [iova, iova + length - 1], then @count - 1 more, @stride apart */
+	IOMMUKIT_TEST_BITMAP_SET,
+	/* The same under a spinlock */
+	IOMMUKIT_TEST_BITMAP_SET_ATOMIC,
+	/* The same in a kernel thread */
+	IOMMUKIT_TEST_BITMAP_SET_KTHREAD,
+	/* The same, every other record in a kernel thread at the same time */
+	IOMMUKIT_TEST_BITMAP_SET_PARALLEL,
+	/* Records the @length bits at @uptr, each 1 << @stride bytes */
+	IOMMUKIT_TEST_BITMAP_OR_BITS,
+	/* Sets the u32 at @uptr to 1 and waits until it is 2 */
+	IOMMUKIT_TEST_BITMAP_MEET,
+	/* Iterates, which must be refused within an iteration */
+	IOMMUKIT_TEST_BITMAP_ITERATE,
+	/* Ends the callback, which returns @length */
+	IOMMUKIT_TEST_BITMAP_RETURN,
+};
+
+/* When: else the number of the callback, from 1 on */
+enum {
+	IOMMUKIT_TEST_BITMAP_BEFORE = 0,
+	IOMMUKIT_TEST_BITMAP_AFTER = 0x7fffffff,
+};
+
+struct iommukit_test_bitmap_step {
+	__u32 what;
+	__u32 when;
+	__aligned_u64 iova;
+	__aligned_u64 length;
+	__aligned_u64 stride;
+	__aligned_u64 uptr;
+	__u32 count;
+	__s32 out_result;
+};
+
+/* A callback, or what was not delivered */
+struct iommukit_test_bitmap_call {
+	__aligned_u64 iova;
+	__aligned_u64 length;
+	__u32 undelivered;
+	__u32 __reserved;
+};
+
+enum {
+	/* There is no iteration: the steps before and after follow each other */
+	IOMMUKIT_TEST_BITMAP_NO_EACH = 1 << 0,
+	/* The bitmap has a function for what is not delivered */
+	IOMMUKIT_TEST_BITMAP_UNDELIVERED = 1 << 1,
+	/* A kernel thread makes it */
+	IOMMUKIT_TEST_BITMAP_KTHREAD = 1 << 2,
+	/* It is said to be at @data, though it is in kernel memory */
+	IOMMUKIT_TEST_BITMAP_BOTH = 1 << 3,
+};
+
+struct iommukit_test_bitmap {
+	/* For the kAPI as they are */
+	__aligned_u64 iova;
+	__aligned_u64 length;
+	__aligned_u64 page_size;
+	__aligned_u64 data;
+	__aligned_u64 kbuf_bytes;
+	__u32 flags;
+	__u32 window_pages;
+
+	__aligned_u64 steps;
+	__u32 nsteps;
+	__u32 how;
+	/* Room for this many calls; all are counted */
+	__aligned_u64 calls;
+	__u32 ncalls;
+	__u32 out_ncalls;
+
+	/* Of the iteration; 0 if there is none */
+	__s32 out_result;
+	/* The sticky error at the end */
+	__s32 out_error;
+	__aligned_u64 out_windows;
+	__aligned_u64 out_pages;
+	__aligned_u64 out_clipped;
+};
 
 #endif /* _IOMMUKIT_TEST_ABI_H */

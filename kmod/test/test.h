@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Inside of iommukit_test.ko: test_main.c has the table of ops and those that
- * need no access, test_access.c a driver that does what it is told, test_fail.c
- * the knob of fault injection.
+ * need no access, test_access.c a driver that does what it is told,
+ * test_bitmap.c IOVA bitmaps, test_fail.c the knob of fault injection.
  */
 #ifndef IOMMUKIT_TEST_H
 #define IOMMUKIT_TEST_H
@@ -42,6 +42,8 @@ int test_access_rw(const struct test_request *req);
 int test_access_rw_raw(const struct test_request *req);
 int test_access_unpin_raw(const struct test_request *req);
 int test_access_pin_raw(const struct test_request *req);
+
+int test_bitmap(const struct test_request *req);
 
 void test_fail_init(void);
 void test_fail_exit(void);

@@ -117,6 +117,7 @@ static const struct {
 	{ IOMMUKIT_TEST_OP_CTX_FROM_FD, test_ctx_from_fd },
 	{ IOMMUKIT_TEST_OP_ACCESS_UNPIN_RAW, test_access_unpin_raw },
 	{ IOMMUKIT_TEST_OP_ACCESS_PIN_RAW, test_access_pin_raw },
+	{ IOMMUKIT_TEST_OP_BITMAP, test_bitmap },
 };
 
 static int test_command(struct iommukit_ctx *ictx, void *cmd,
