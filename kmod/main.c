@@ -19,6 +19,7 @@
 #include <uapi/linux/iommukit.h>
 
 #include "compat.h"
+#include "domain_soft.h"
 #include "fail.h"
 #include "ioas.h"
 #include "pages.h"
@@ -365,11 +366,16 @@ static int __init iommukit_init(void)
 	rc = iova_cache_create();
 	if (rc)
 		goto err_pages;
-	rc = misc_register(&iommukit_misc);
+	rc = domain_soft_cache_create();
 	if (rc)
 		goto err_iova;
+	rc = misc_register(&iommukit_misc);
+	if (rc)
+		goto err_domain_soft;
 	return 0;
 
+err_domain_soft:
+	domain_soft_cache_destroy();
 err_iova:
 	iova_cache_destroy();
 err_pages:
@@ -380,6 +386,7 @@ err_pages:
 static void __exit iommukit_exit(void)
 {
 	misc_deregister(&iommukit_misc);
+	domain_soft_cache_destroy();
 	iova_cache_destroy();
 	pages_cache_destroy();
 }

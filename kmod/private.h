@@ -26,8 +26,13 @@
  *   ctx.objects         spinlock of the xarray: ids and both counts of objects,
  *                       and which one is marked
  *
- * The last three are leaves towards the others. An MMU notifier may take none
- * of the sleeping locks.
+ *   soft_domain.lock    spinlock: the tables of a software domain, against others
+ *                       who change them
+ *   soft_domain.readers rwlocks, one for each CPU: read by whoever looks something
+ *                       up, interrupts included; written to wait for those
+ *
+ * All from the spinlocks on are leaves towards the others. An MMU notifier may
+ * take none of the sleeping locks.
  *
  * With access.lock held, rw, pin and unpin may drop the last reference to an
  * address space, whose end takes locks of other subsystems, and a pin of

@@ -72,7 +72,39 @@ enum {
 	IOMMUKIT_TEST_OP_ACCESS_PIN_RAW = 0x109,
 
 	/* Without @id: the life of an IOVA bitmap, see below */
-	IOMMUKIT_TEST_OP_BITMAP = 0x120,
+	IOMMUKIT_TEST_OP_BITMAP = 0x110,
+
+	/*
+	 * A software domain, which lasts as long as its fd; @id is that, except
+	 * for DOMAIN_CREATE. The calls are those of struct domain_ops, and the
+	 * errnos theirs.
+	 */
+	IOMMUKIT_TEST_OP_DOMAIN_CREATE = 0x120,
+	/* Maps run by run what is at @address; on failure nothing stays */
+	IOMMUKIT_TEST_OP_DOMAIN_MAP = 0x121,
+	/* Unmaps, syncs and unpins what was mapped in the range */
+	IOMMUKIT_TEST_OP_DOMAIN_UNMAP = 0x122,
+	/* Does the range lead to what is at @address? EINVAL says no */
+	IOMMUKIT_TEST_OP_DOMAIN_CHECK = 0x123,
+	/* What a device may do: the errno of a translation */
+	IOMMUKIT_TEST_OP_DOMAIN_TRANSLATE = 0x124,
+	/* A device's copy between the range and @uptr, made @times + 1 times */
+	IOMMUKIT_TEST_OP_DOMAIN_RW = 0x125,
+	IOMMUKIT_TEST_OP_DOMAIN_SET_DIRTY_TRACKING = 0x126,
+	/*
+	 * Writes at most @max records to @uptr, and the number of them even if
+	 * it fails. If there are more, recording fails with ENOSPC.
+	 */
+	IOMMUKIT_TEST_OP_DOMAIN_READ_DIRTY = 0x127,
+	/*
+	 * Two threads, without a system call in between: CHASE fills the page at
+	 * @iova, of which the last word is 1, 2, 3, ..., @last, and waits after every
+	 * second time until that is the word at @uptr; ETIME if it takes a second.
+	 * FOLLOW reads the mark of the page, and if there is one, the last word of
+	 * the page, which it puts to @uptr; until it is @last.
+	 */
+	IOMMUKIT_TEST_OP_DOMAIN_CHASE = 0x128,
+	IOMMUKIT_TEST_OP_DOMAIN_FOLLOW = 0x129,
 };
 
 enum {
@@ -95,6 +127,34 @@ enum {
 
 	/* ACCESS_RW_RAW: from a kernel thread without an mm */
 	IOMMUKIT_TEST_ACCESS_FROM_KTHREAD = 1 << 0,
+
+	/* DOMAIN_MAP, TRANSLATE, RW: permissions */
+	IOMMUKIT_TEST_DOMAIN_READ = 1 << 0,
+	IOMMUKIT_TEST_DOMAIN_WRITE = 1 << 1,
+
+	/* DOMAIN_MAP, CHECK: @address is ... */
+	/* ... an address of the caller, whose pages are pinned meanwhile */
+	IOMMUKIT_TEST_DOMAIN_USER = 0,
+	/* ... an offset in 2 MiB that the domain has in one piece */
+	IOMMUKIT_TEST_DOMAIN_BUFFER = 1,
+	/* ... a physical address, which need not exist: no DOMAIN_RW any more */
+	IOMMUKIT_TEST_DOMAIN_PHYS = 2,
+
+	/* DOMAIN_MAP, UNMAP: by as many calls as there are smallest pages */
+	IOMMUKIT_TEST_DOMAIN_BY_PAGE = 1 << 0,
+	/* DOMAIN_UNMAP: pages of the caller are zeroed at once after the sync */
+	IOMMUKIT_TEST_DOMAIN_WIPE = 1 << 1,
+
+	/* DOMAIN_READ_DIRTY */
+	IOMMUKIT_TEST_DOMAIN_NO_CLEAR = 1 << 0,
+	/* Only clears, without a record function */
+	IOMMUKIT_TEST_DOMAIN_NO_RECORD = 1 << 1,
+};
+
+/* What was written, as read_dirty recorded it */
+struct iommukit_test_dirty {
+	__aligned_u64 iova;
+	__aligned_u64 length;
 };
 
 #define IOMMUKIT_TEST_ACCESS_LENGTH_MAX (16U << 20)
@@ -186,6 +246,49 @@ struct iommukit_test_cmd {
 			/* struct iommukit_test_bitmap */
 			__aligned_u64 uptr;
 		} bitmap;
+		struct {
+			__aligned_u64 page_sizes;
+			__aligned_u64 first;
+			__aligned_u64 last;
+			__u32 out_fd;
+		} domain_create;
+		struct {
+			__aligned_u64 iova;
+			__aligned_u64 length;
+			__aligned_u64 address;
+			__u32 source;
+			__u32 prot;
+			__u32 flags;
+		} domain_map;
+		struct {
+			__aligned_u64 iova;
+			__aligned_u64 length;
+			__aligned_u64 out_unmapped;
+			__u32 flags;
+		} domain_unmap;
+		struct {
+			__aligned_u64 iova;
+			__aligned_u64 length;
+			__aligned_u64 uptr;
+			__u32 prot;
+			__u32 times;
+		} domain_rw;
+		struct {
+			__u32 on;
+		} domain_dirty_tracking;
+		struct {
+			__aligned_u64 iova;
+			__aligned_u64 length;
+			__aligned_u64 uptr;
+			__u32 flags;
+			__u32 max;
+			__u32 out_nr;
+		} domain_read_dirty;
+		struct {
+			__aligned_u64 iova;
+			__aligned_u64 uptr;
+			__aligned_u64 last;
+		} domain_chase;
 		__u64 __raw[6];
 	};
 	__u32 last;

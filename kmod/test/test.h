@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Inside of iommukit_test.ko: test_main.c has the table of ops and those that
- * need no access, test_access.c a driver that does what it is told,
- * test_bitmap.c IOVA bitmaps, test_fail.c the knob of fault injection.
+ * need no access, test_access.c a driver that does what it is told, test_bitmap.c
+ * IOVA bitmaps, test_domain.c software domains, test_fail.c the knob of fault
+ * injection.
  */
 #ifndef IOMMUKIT_TEST_H
 #define IOMMUKIT_TEST_H
@@ -44,6 +45,16 @@ int test_access_unpin_raw(const struct test_request *req);
 int test_access_pin_raw(const struct test_request *req);
 
 int test_bitmap(const struct test_request *req);
+int test_domain_create(const struct test_request *req);
+int test_domain_map(const struct test_request *req);
+int test_domain_unmap(const struct test_request *req);
+int test_domain_check(const struct test_request *req);
+int test_domain_translate(const struct test_request *req);
+int test_domain_rw(const struct test_request *req);
+int test_domain_set_dirty_tracking(const struct test_request *req);
+int test_domain_read_dirty(const struct test_request *req);
+int test_domain_chase(const struct test_request *req);
+int test_domain_follow(const struct test_request *req);
 
 void test_fail_init(void);
 void test_fail_exit(void);

@@ -118,6 +118,17 @@ static const struct {
 	{ IOMMUKIT_TEST_OP_ACCESS_UNPIN_RAW, test_access_unpin_raw },
 	{ IOMMUKIT_TEST_OP_ACCESS_PIN_RAW, test_access_pin_raw },
 	{ IOMMUKIT_TEST_OP_BITMAP, test_bitmap },
+	{ IOMMUKIT_TEST_OP_DOMAIN_CREATE, test_domain_create },
+	{ IOMMUKIT_TEST_OP_DOMAIN_MAP, test_domain_map },
+	{ IOMMUKIT_TEST_OP_DOMAIN_UNMAP, test_domain_unmap },
+	{ IOMMUKIT_TEST_OP_DOMAIN_CHECK, test_domain_check },
+	{ IOMMUKIT_TEST_OP_DOMAIN_TRANSLATE, test_domain_translate },
+	{ IOMMUKIT_TEST_OP_DOMAIN_RW, test_domain_rw },
+	{ IOMMUKIT_TEST_OP_DOMAIN_SET_DIRTY_TRACKING,
+	  test_domain_set_dirty_tracking },
+	{ IOMMUKIT_TEST_OP_DOMAIN_READ_DIRTY, test_domain_read_dirty },
+	{ IOMMUKIT_TEST_OP_DOMAIN_CHASE, test_domain_chase },
+	{ IOMMUKIT_TEST_OP_DOMAIN_FOLLOW, test_domain_follow },
 };
 
 static int test_command(struct iommukit_ctx *ictx, void *cmd,

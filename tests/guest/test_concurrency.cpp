@@ -7,6 +7,7 @@
 #include "access.h"
 #include "engine.h"
 #include "process.h"
+#include "threads.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -15,9 +16,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstring>
-#include <initializer_list>
 #include <memory>
-#include <random>
 #include <thread>
 
 using namespace guest;
@@ -27,81 +26,6 @@ namespace {
 constexpr std::uint64_t area_iova = 0x100000;
 constexpr std::uint64_t slot = 4 * page_size;
 const unsigned int steps = 3000 / slowness();
-
-/* What went wrong in a thread: Catch2's assertions belong to the main one. */
-class Verdict {
-    public:
-	void expect(const char *what, Errno got, std::initializer_list<int> allowed)
-	{
-		if (std::find(allowed.begin(), allowed.end(), got.value) == allowed.end())
-			fail(what, got.value);
-	}
-	void expect(const char *what, bool holds)
-	{
-		if (!holds)
-			fail(what, 0);
-	}
-	/* Counts what the other side of a race should get through at times. */
-	void hit() { hits++; }
-	/*
-	 * Is this the last of that many steps? If the other side has not got
-	 * through by then, it gets more of them, but not for ever.
-	 */
-	bool done(unsigned int step, unsigned int planned) const
-	{
-		return step >= planned * 50 || (step >= planned && hits > 0);
-	}
-	void check(unsigned int least_hits = 0) const
-	{
-		CHECK(hits >= least_hits);
-		INFO("first: " << (first ? first.load() : "") << " "
-			       << Errno{error.load()});
-		CHECK(failures == 0);
-	}
-
-    private:
-	void fail(const char *what, int value)
-	{
-		const char *none = nullptr;
-
-		failures++;
-		if (first.compare_exchange_strong(none, what))
-			error = value;
-	}
-
-	std::atomic<unsigned int> hits = 0;
-	std::atomic<unsigned int> failures = 0;
-	std::atomic<const char *> first = nullptr;
-	std::atomic<int> error = 0;
-};
-
-/* Threads that begin together, when the main one waits for their end. */
-class Threads {
-    public:
-	~Threads() { join(); }
-	template <class Body> void start(unsigned int count, Body body)
-	{
-		for (unsigned int i = 0; i < count; i++)
-			threads.emplace_back([this, body, number = threads.size()] {
-				std::mt19937_64 random(seed() + number * 7919);
-
-				gate.wait(false);
-				body(number, random);
-			});
-	}
-	void join()
-	{
-		gate = true;
-		gate.notify_all();
-		for (std::thread &thread : threads)
-			thread.join();
-		threads.clear();
-	}
-
-    private:
-	std::atomic<bool> gate = false;
-	std::vector<std::thread> threads;
-};
 
 struct World {
 	World() : ioas(context.ioas()) { memory.fill(1); }

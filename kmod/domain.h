@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Domains: IO page tables as the floors above see them. A domain knows addresses
+ * and lengths only. Whoever maps a page holds a reference to it until the page is
+ * unmapped and the unmap is synced: a domain neither pins nor unpins.
+ *
+ * All operations may sleep and may run side by side, as long as map, unmap and
+ * sync of one IOVA exclude each other.
+ */
+#ifndef IOMMUKIT_DOMAIN_H
+#define IOMMUKIT_DOMAIN_H
+
+#include <linux/types.h>
+
+struct domain;
+
+/* Permissions of a mapping: at least one */
+enum {
+	DOMAIN_READ = 1 << 0,
+	DOMAIN_WRITE = 1 << 1,
+};
+
+/* Flags of domain_ops.read_dirty */
+enum {
+	/* leave the marks where they are */
+	DOMAIN_DIRTY_NO_CLEAR = 1 << 0,
+};
+
+/**
+ * struct domain_gather - What was unmapped and may still be reached
+ * @tables: physical address of the first table that became empty, or 0; it holds
+ *	the address of the next one
+ *
+ * On the stack of whoever unmaps. Belongs to one domain.
+ */
+struct domain_gather {
+	phys_addr_t tables;
+};
+
+/* Before the first unmap; sync leaves it the same way. */
+static inline void domain_gather_init(struct domain_gather *gather)
+{
+	*gather = (struct domain_gather){};
+}
+
+/**
+ * struct domain_ops - A kind of domain
+ * @map: map @length bytes of memory that is physically contiguous, in the largest
+ *	pages that the alignment of both addresses and the length allow. All or
+ *	nothing. @prot: DOMAIN_READ, DOMAIN_WRITE.
+ *	Returns 0; -ENOMEM; -EEXIST if something is mapped there; -EINVAL if an
+ *	address or the length is not a multiple of the smallest page, or the range
+ *	is empty, outside of the aperture or without any permission. All but
+ *	-ENOMEM are mistakes of the caller.
+ * @unmap: unmap a range that begins and ends where ranges of @map did; holes do
+ *	not matter. Until @sync the memory may still be reached. Returns the number
+ *	of bytes that were unmapped; a page that lies in the range only partly
+ *	stays. Cannot fail and needs no memory.
+ * @sync: wait until nobody reaches what the gather stands for, and free its
+ *	tables. Every user of the domain that was at work when it was called has
+ *	looked again or left when it returns, also if the gather is empty.
+ * @iova_to_phys: where an IOVA leads, whatever is permitted there, or
+ *	PHYS_ADDR_MAX if nowhere. Nothing but the caller keeps it that way.
+ * @set_dirty_tracking: note writes from now on, or no longer. What is marked
+ *	stays marked. All writes that end after it returned are noted. Returns 0
+ *	or an errno.
+ * @read_dirty: call @record for what was written in a range, ascending and inside
+ *	the range; then, without DOMAIN_DIRTY_NO_CLEAR, clear the marks of what was
+ *	recorded, but for pages that lie in the range only partly: their other part
+ *	is not recorded. @record may sleep; NULL records nothing and clears.
+ *	Works whether writes are being noted or not; may race with map and unmap.
+ *	Memory that is read after it returned has all writes that are no longer
+ *	marked. Returns 0; the first error of @record, with that and all that
+ *	follows still marked; -EINTR on a fatal signal, likewise.
+ * @free: the end. What is mapped is forgotten; nobody uses the domain any more.
+ */
+struct domain_ops {
+	int (*map)(struct domain *domain, unsigned long iova, phys_addr_t phys,
+		   size_t length, unsigned int prot);
+	size_t (*unmap)(struct domain *domain, unsigned long iova, size_t length,
+			struct domain_gather *gather);
+	void (*sync)(struct domain *domain, struct domain_gather *gather);
+	phys_addr_t (*iova_to_phys)(struct domain *domain, unsigned long iova);
+	int (*set_dirty_tracking)(struct domain *domain, bool on);
+	int (*read_dirty)(struct domain *domain, unsigned long iova,
+			  size_t length, unsigned int flags,
+			  int (*record)(void *opaque, unsigned long iova,
+					size_t length),
+			  void *opaque);
+	void (*free)(struct domain *domain);
+};
+
+/**
+ * struct domain - An IO page table
+ * @ops: its kind
+ * @page_sizes: bit n: there are pages of 2^n bytes
+ * @first: first IOVA that can be mapped
+ * @last: last one
+ * @dirty_tracking: writes are noted
+ *
+ * All but @dirty_tracking is constant.
+ */
+struct domain {
+	const struct domain_ops *ops;
+	unsigned long page_sizes;
+	unsigned long first;
+	unsigned long last;
+	bool dirty_tracking;
+};
+
+#endif /* IOMMUKIT_DOMAIN_H */
