@@ -21,10 +21,13 @@
 
 static void ioas_destroy(struct iommukit_object *obj)
 {
-	iova_space_destroy(&container_of(obj, struct ioas, obj)->space);
+	struct ioas *ioas = container_of(obj, struct ioas, obj);
+
+	iova_space_destroy(&ioas->space);
+	mutex_destroy(&ioas->lock);
 }
 
-static const struct object_ops ioas_object_ops = {
+const struct object_ops ioas_object_ops = {
 	.destroy = ioas_destroy,
 };
 
@@ -69,6 +72,8 @@ int ioas_cmd_alloc(struct iommukit_ucmd *ucmd)
 		return PTR_ERR(obj);
 	ioas = container_of(obj, struct ioas, obj);
 	iova_space_init(&ioas->space);
+	mutex_init(&ioas->lock);
+	INIT_LIST_HEAD(&ioas->hwpts);
 
 	cmd->out_ioas_id = obj->id;
 	rc = ucmd_respond(ucmd, sizeof(*cmd));
@@ -96,7 +101,7 @@ static int read_allowed(struct rb_root_cached *allowed,
 		if (range.start >= range.last ||
 		    iova_ranges_intersect(allowed, range.start, range.last))
 			return -EINVAL;
-		rc = iova_ranges_add(allowed, range.start, range.last);
+		rc = iova_ranges_add(allowed, range.start, range.last, NULL);
 		if (rc)
 			return rc;
 		cond_resched();

@@ -3,6 +3,8 @@
 #ifndef IOMMUKIT_IOAS_H
 #define IOMMUKIT_IOAS_H
 
+#include <linux/mutex.h>
+
 #include "iova_space.h"
 #include "object.h"
 
@@ -12,11 +14,17 @@ struct iommukit_ucmd;
  * struct ioas - IO address space
  * @obj: the object
  * @space: the map
+ * @lock: mutex: protects @hwpts, and lets one HWPT come or go at a time
+ * @hwpts: struct hwpt that mirror it
  */
 struct ioas {
 	struct iommukit_object obj;
 	struct iova_space space;
+	struct mutex lock;
+	struct list_head hwpts;
 };
+
+extern const struct object_ops ioas_object_ops;
 
 struct ioas *ioas_get(struct iommukit_ctx *ctx, u32 id);
 void ioas_put(struct iommukit_ctx *ctx, struct ioas *ioas);

@@ -15,6 +15,7 @@
 #include <linux/slab.h>
 #include <uapi/linux/iommukit.h>
 
+#include "domain.h"
 #include "fail.h"
 #include "pages.h"
 
@@ -22,25 +23,33 @@ static struct kmem_cache *area_cache;
 
 /* ---- plain ranges ---- */
 
+/* An element of a set of ranges, and who wanted it there */
+struct owned_range {
+	struct interval_tree_node node;
+	const void *owner;
+};
+
 /**
  * iova_ranges_add - add [first, last] to a set of ranges
  * @root: the set
  * @first: first IOVA
  * @last: last IOVA
+ * @owner: whose range it is, or NULL
  *
  * Return: 0 or -ENOMEM.
  */
 int iova_ranges_add(struct rb_root_cached *root, unsigned long first,
-		    unsigned long last)
+		    unsigned long last, const void *owner)
 {
-	struct interval_tree_node *node = fail_alloc(kmalloc(sizeof(*node),
-							     GFP_KERNEL_ACCOUNT));
+	struct owned_range *range = fail_alloc(kmalloc(sizeof(*range),
+						       GFP_KERNEL_ACCOUNT));
 
-	if (!node)
+	if (!range)
 		return -ENOMEM;
-	node->start = first;
-	node->last = last;
-	interval_tree_insert(node, root);
+	range->node.start = first;
+	range->node.last = last;
+	range->owner = owner;
+	interval_tree_insert(&range->node, root);
 	return 0;
 }
 
@@ -62,10 +71,11 @@ bool iova_ranges_intersect(struct rb_root_cached *root, unsigned long first,
  */
 void iova_ranges_free(struct rb_root_cached *root)
 {
-	struct interval_tree_node *node, *next;
+	struct owned_range *range, *next;
 
-	rbtree_postorder_for_each_entry_safe(node, next, &root->rb_root, rb) {
-		kfree(node);
+	rbtree_postorder_for_each_entry_safe(range, next, &root->rb_root,
+					     node.rb) {
+		kfree(range);
 		cond_resched();
 	}
 	*root = RB_ROOT_CACHED;
@@ -259,14 +269,22 @@ static int check_pieces(struct iova_space *space, struct iova_area *areas)
 	return 0;
 }
 
+/*
+ * With domains, the areas are in the way of others from now on, but not open: a
+ * call is at work on each.
+ */
 static int insert_locked(struct iova_space *space, struct iova_area *areas)
 {
+	bool setup = !list_empty(&space->domains);
 	struct iova_area *area;
 	int rc;
 
 	for (area = areas; area; area = area->next) {
 		MA_STATE(mas, &space->areas, area->iova, area->last);
 
+		area->setup = setup;
+		if (setup)
+			atomic_inc(&area->busy);
 		rc = -EINTR;
 		if (!fatal_signal_pending(current))
 			rc = fail_point(-ENOMEM) ?:
@@ -276,13 +294,30 @@ static int insert_locked(struct iova_space *space, struct iova_area *areas)
 		cond_resched();
 	}
 	/* Not before the last one is in, which may have failed. */
-	for (area = areas; area; area = area->next)
+	for (area = areas; area && !setup; area = area->next)
 		atomic_andnot(IOVA_AREA_CLOSED, &area->busy);
 	return 0;
 
 err_erase:
 	for (; areas != area; areas = areas->next)
 		areas_erase(space, areas);
+	return rc;
+}
+
+/* Put inserted areas into the domains and open them, or take them out again. */
+static int finish_setup(struct iova_space *space, struct iova_area *areas)
+{
+	struct iova_area *area;
+	int rc = iova_areas_enter_domains(space, areas);
+
+	if (!rc)
+		return 0;
+	down_write(&space->lock);
+	for (area = areas; area; area = area->next)
+		areas_erase(space, area);
+	up_write(&space->lock);
+	/* Unmaps may be waiting for the areas. */
+	iova_space_pins_changed(space);
 	return rc;
 }
 
@@ -298,7 +333,8 @@ err_erase:
  * Context: may sleep; killable.
  * Return: 0; -EINVAL for misalignment or reserved IOVA; -EOVERFLOW; -EEXIST if
  * an area is in the way; -ENOSPC; -EPERM if a piece shall be writable but its
- * pages are not; -ENOMEM; -EINTR.
+ * pages are not; -ENOMEM; -EINTR; with domains also errnos of pages_pin() and
+ * domain_ops.map.
  */
 int iova_space_insert(struct iova_space *space, struct iova_area *areas,
 		      unsigned long length, unsigned long hint, bool fixed,
@@ -331,6 +367,8 @@ int iova_space_insert(struct iova_space *space, struct iova_area *areas,
 	rc = check_pieces(space, areas) ?: insert_locked(space, areas);
 out_unlock:
 	up_write(&space->lock);
+	if (!rc && areas->setup)
+		rc = finish_setup(space, areas);
 	return rc;
 }
 
@@ -393,16 +431,24 @@ int iova_space_collect(struct iova_space *space, unsigned long iova,
 
 /* ---- alignment ---- */
 
-/* May grow only if every area agrees. */
-static int update_alignment(struct iova_space *space)
+/**
+ * iova_update_alignment - find the alignment anew
+ * @space: the space; its lock is held for writing
+ *
+ * Return: 0; -EADDRINUSE if it would grow and an area does not keep to it.
+ */
+int iova_update_alignment(struct iova_space *space)
 {
 	MA_STATE(mas, &space->areas, 0, 0);
+	struct iova_domain *d;
 	struct iova_area *area;
 	unsigned long align = 1;
 
 	lockdep_assert_held_write(&space->lock);
 	if (space->no_huge || space->page_members)
 		align = PAGE_SIZE;
+	list_for_each_entry(d, &space->domains, link)
+		align = max(align, BIT(__ffs(d->domain->page_sizes)));
 	if (align > space->alignment) {
 		mas_for_each(&mas, area, ULONG_MAX) {
 			if (!area_is_aligned(area, align))
@@ -411,6 +457,26 @@ static int update_alignment(struct iova_space *space)
 	}
 	space->alignment = align;
 	return 0;
+}
+
+/**
+ * iova_space_page_sizes - the sizes of pages that all domains have
+ * @space: the space; its lock is held
+ *
+ * Return: bit n for pages of 2^n bytes; the kernel's page stands for all smaller
+ * ones. Not less than the alignment.
+ */
+unsigned long iova_space_page_sizes(const struct iova_space *space)
+{
+	unsigned long sizes = ULONG_MAX;
+	const struct iova_domain *d;
+
+	lockdep_assert_held(&space->lock);
+	list_for_each_entry(d, &space->domains, link)
+		sizes &= d->domain->page_sizes;
+	if (sizes & ~PAGE_MASK)
+		sizes = (sizes & PAGE_MASK) | PAGE_SIZE;
+	return max(sizes, space->alignment);
 }
 
 /**
@@ -425,7 +491,7 @@ int iova_align_page_members(struct iova_space *space, int change)
 	int rc;
 
 	space->page_members += change;
-	rc = update_alignment(space);
+	rc = iova_update_alignment(space);
 	if (rc)
 		space->page_members -= change;
 	return rc;
@@ -437,7 +503,8 @@ int iova_align_page_members(struct iova_space *space, int change)
  * @no_huge: the choice
  *
  * Context: may sleep; killable.
- * Return: 0; -EADDRINUSE if areas are not aligned to pages; -EINTR.
+ * Return: 0; -EINVAL if areas are in domains already in larger pages;
+ * -EADDRINUSE if areas are not aligned to pages; -EINTR.
  */
 int iova_space_set_no_huge(struct iova_space *space, bool no_huge)
 {
@@ -447,10 +514,16 @@ int iova_space_set_no_huge(struct iova_space *space, bool no_huge)
 	if (down_write_killable(&space->lock))
 		return -EINTR;
 	old = space->no_huge;
+	if (no_huge && !old && !list_empty(&space->domains) &&
+	    !mtree_empty(&space->areas)) {
+		rc = -EINVAL;
+		goto out_unlock;
+	}
 	space->no_huge = no_huge;
-	rc = update_alignment(space);
+	rc = iova_update_alignment(space);
 	if (rc)
 		space->no_huge = old;
+out_unlock:
 	up_write(&space->lock);
 	return rc;
 }
@@ -487,31 +560,79 @@ int iova_space_allow(struct iova_space *space, struct rb_root_cached *allowed)
 }
 
 /**
+ * iova_reserve_locked - iova_space_reserve() for who has the lock
+ * @space: the space; its lock is held for writing
+ * @first: first IOVA
+ * @last: last IOVA
+ * @owner: as there
+ *
+ * Return: 0; -EADDRINUSE; -ENOMEM.
+ */
+int iova_reserve_locked(struct iova_space *space, unsigned long first,
+			unsigned long last, const void *owner)
+{
+	if (iova_space_find(space, first, last) ||
+	    iova_ranges_intersect(&space->allowed, first, last))
+		return -EADDRINUSE;
+	return iova_ranges_add(&space->reserved, first, last, owner);
+}
+
+/**
  * iova_space_reserve - keep everybody from mapping [first, last]
  * @space: the space
  * @first: first IOVA
  * @last: last IOVA
- *
- * Lasts as long as the space.
+ * @owner: for iova_space_unreserve(); NULL: as long as the space
  *
  * Context: may sleep; killable.
  * Return: 0; -EADDRINUSE if something is mapped or allowed there; -ENOMEM;
  * -EINTR.
  */
 int iova_space_reserve(struct iova_space *space, unsigned long first,
-		       unsigned long last)
+		       unsigned long last, const void *owner)
 {
 	int rc;
 
 	if (down_write_killable(&space->lock))
 		return -EINTR;
-	if (iova_space_find(space, first, last) ||
-	    iova_ranges_intersect(&space->allowed, first, last))
-		rc = -EADDRINUSE;
-	else
-		rc = iova_ranges_add(&space->reserved, first, last);
+	rc = iova_reserve_locked(space, first, last, owner);
 	up_write(&space->lock);
 	return rc;
+}
+
+/**
+ * iova_unreserve_locked - iova_space_unreserve() for who has the lock
+ * @space: the space; its lock is held for writing
+ * @owner: as there
+ */
+void iova_unreserve_locked(struct iova_space *space, const void *owner)
+{
+	struct interval_tree_node *node, *next;
+	struct owned_range *range;
+
+	for (node = interval_tree_iter_first(&space->reserved, 0, ULONG_MAX);
+	     node; node = next) {
+		next = interval_tree_iter_next(node, 0, ULONG_MAX);
+		range = container_of(node, struct owned_range, node);
+		if (range->owner != owner)
+			continue;
+		interval_tree_remove(node, &space->reserved);
+		kfree(range);
+	}
+}
+
+/**
+ * iova_space_unreserve - give up what was reserved
+ * @space: the space
+ * @owner: whose ranges go; not NULL
+ *
+ * Context: may sleep. Cannot fail.
+ */
+void iova_space_unreserve(struct iova_space *space, const void *owner)
+{
+	down_write(&space->lock);
+	iova_unreserve_locked(space, owner);
+	up_write(&space->lock);
 }
 
 /* Go through the holes between reserved ranges; fill up to @max of @ranges. */
@@ -579,6 +700,8 @@ int iova_space_usable(struct iova_space *space,
  */
 void iova_space_init(struct iova_space *space)
 {
+	init_rwsem(&space->domains_lock);
+	INIT_LIST_HEAD(&space->domains);
 	init_rwsem(&space->lock);
 	mt_init_flags(&space->areas, MT_FLAGS_ALLOC_RANGE |
 				     MT_FLAGS_LOCK_EXTERN | MT_FLAGS_USE_RCU);

@@ -6,6 +6,7 @@
 #ifndef IOMMUKIT_IOVA_SPACE_H
 #define IOMMUKIT_IOVA_SPACE_H
 
+#include <linux/list.h>
 #include <linux/maple_tree.h>
 #include <linux/rbtree.h>
 #include <linux/rwsem.h>
@@ -13,8 +14,9 @@
 #include <linux/wait.h>
 #include <linux/xarray.h>
 
-struct pages;
+struct domain;
 struct iommukit_iova_range;
+struct pages;
 
 /* Permissions of an area */
 enum {
@@ -42,6 +44,12 @@ enum {
  * @prot: IOVA_READ, IOVA_WRITE
  * @revoked: an unmap asked drivers to unpin it; it stays closed even if they do
  *	not
+ * @setup: its mapping thread has not yet put it into the domains, nor opened it
+ * @going: an unmap takes it out of the domains, without a lock, and then away
+ * @held: its pages are pinned for the domains
+ * @lost: for ever, since a domain kept a part of it
+ * @in_moving: it is in iova_space.moving; says so if @turn is the space's
+ * @turn: see iova_domain.c
  */
 struct iova_area {
 	unsigned long iova;
@@ -56,11 +64,36 @@ struct iova_area {
 	atomic_t busy;
 	u8 prot;
 	bool revoked;
+	bool setup;
+	bool going;
+	bool held;
+	bool lost;
+	bool in_moving;
+	unsigned long turn;
+};
+
+/**
+ * struct iova_domain - A domain that mirrors a space
+ * @link: in the list of the space
+ * @domain: the IO page table
+ * @stuck: it unmapped less than asked: pages were lost rather than freed
+ */
+struct iova_domain {
+	struct list_head link;
+	struct domain *domain;
+	bool stuck;
 };
 
 /**
  * struct iova_space - The map
- * @lock: protects all but @members, @pin_drops and the counts of areas
+ * @domains_lock: read by those who put areas into domains or take them out;
+ *	written when @domains or what is moving changes, for a moment
+ * @domains: struct iova_domain: who mirrors the space. Changes under both locks.
+ * @moving: the one that is being filled or emptied
+ * @moving_default: the areas that it has not come to are in it
+ * @leaving: @moving is being emptied
+ * @turn: number of the last move
+ * @lock: protects all but the above, @members, @pin_drops and the counts of areas
  * @areas: struct iova_area by IOVA; also finds gaps. May be walked under RCU.
  * @recent: the area entered last, which most often is the next one as well, or
  *	NULL. Set by those who are in it, so never to an area that was erased.
@@ -74,6 +107,12 @@ struct iova_area {
  * @wait: woken at each of them
  */
 struct iova_space {
+	struct rw_semaphore domains_lock;
+	struct list_head domains;
+	struct iova_domain *moving;
+	bool moving_default;
+	bool leaving;
+	unsigned long turn;
 	struct rw_semaphore lock;
 	struct maple_tree areas;
 	struct iova_area __rcu *recent;
@@ -137,13 +176,14 @@ void iova_space_erase(struct iova_space *space, struct iova_area *area);
 
 int iova_space_allow(struct iova_space *space, struct rb_root_cached *allowed);
 int iova_space_reserve(struct iova_space *space, unsigned long first,
-		       unsigned long last);
+		       unsigned long last, const void *owner);
+void iova_space_unreserve(struct iova_space *space, const void *owner);
 int iova_space_usable(struct iova_space *space,
 		      struct iommukit_iova_range **ranges, u32 max, u32 *count);
 int iova_space_set_no_huge(struct iova_space *space, bool no_huge);
 
 int iova_ranges_add(struct rb_root_cached *root, unsigned long first,
-		    unsigned long last);
+		    unsigned long last, const void *owner);
 bool iova_ranges_intersect(struct rb_root_cached *root, unsigned long first,
 			   unsigned long last);
 void iova_ranges_free(struct rb_root_cached *root);
@@ -162,6 +202,17 @@ void iova_area_idle(struct iova_space *space, struct iova_area *area);
 void iova_space_pins_changed(struct iova_space *space);
 
 int iova_align_page_members(struct iova_space *space, int change);
+int iova_update_alignment(struct iova_space *space);
+unsigned long iova_space_page_sizes(const struct iova_space *space);
+int iova_reserve_locked(struct iova_space *space, unsigned long first,
+			unsigned long last, const void *owner);
+void iova_unreserve_locked(struct iova_space *space, const void *owner);
+
+int iova_space_add_domain(struct iova_space *space, struct iova_domain *d);
+void iova_space_remove_domain(struct iova_space *space, struct iova_domain *d);
+int iova_areas_enter_domains(struct iova_space *space, struct iova_area *areas);
+void iova_areas_leave_domains(struct iova_space *space,
+			      struct iova_area *areas);
 
 int iova_cache_create(void);
 void iova_cache_destroy(void);

@@ -14,6 +14,7 @@
  */
 #include <linux/moduleparam.h>
 #include <linux/sched/signal.h>
+#include <linux/sizes.h>
 
 #include "fail.h"
 #include "iova_space.h"
@@ -169,6 +170,7 @@ void iova_area_idle(struct iova_space *space, struct iova_area *area)
  * @busy: calls are at work on it
  * @draining: a leaving member holds pins there
  * @asked: the members were asked at least once
+ * @wait: that area is in the way
  */
 struct revocation {
 	unsigned long iova;
@@ -178,6 +180,7 @@ struct revocation {
 	bool busy;
 	bool draining;
 	bool asked;
+	bool wait;
 };
 
 static struct iova_member *next_holder(struct iova_space *space,
@@ -266,6 +269,9 @@ static bool close_area(struct iova_area *area, struct revocation *r)
 	int pins = atomic_fetch_or(IOVA_AREA_CLOSED, &area->pins) &
 		   ~IOVA_AREA_CLOSED;
 
+	/* Another unmap is at work on it, and will not take long. */
+	if (area->going)
+		busy++;
 	if (!busy && !pins)
 		return false;
 	if (pins)
@@ -281,27 +287,86 @@ static bool close_area(struct iova_area *area, struct revocation *r)
 }
 
 /*
+ * Areas that are going, so that a domain is synced once for all of them. As many
+ * as others can wait for.
+ */
+struct departure {
+	struct iova_area *areas;
+	unsigned long pages;
+};
+
+#define DEPARTURE_PAGES (SZ_256M / PAGE_SIZE)
+
+static bool departure_is_full(const struct departure *gone)
+{
+	return gone->pages >= DEPARTURE_PAGES;
+}
+
+static void departure_add(struct departure *gone, struct iova_area *area)
+{
+	area->going = true;
+	area->next = gone->areas;
+	gone->areas = area;
+	gone->pages += (area->last - area->iova) / PAGE_SIZE + 1;
+}
+
+/*
  * Remove areas from @first on until one is in use; that one is closed and noted
- * in @r. Returns -EAGAIN for it, 0 at the end.
+ * in @r. Those in domains are only listed in @gone. Returns -EAGAIN for an area
+ * in use or if the list is full, 0 at the end.
  */
 static int unmap_unpinned(struct iova_space *space, unsigned long first,
 			  unsigned long last, unsigned long *unmapped,
-			  struct revocation *r)
+			  struct departure *gone, struct revocation *r)
 {
+	unsigned long iova = first;
 	struct iova_area *area;
 
-	while ((area = iova_space_find(space, first, last))) {
+	r->wait = false;
+	while ((area = iova_space_find(space, iova, last))) {
 		if (area->iova < first || area->last > last)
 			return -ENOENT;
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		if (close_area(area, r))
+		if (departure_is_full(gone))
 			return -EAGAIN;
+		if (close_area(area, r)) {
+			r->wait = true;
+			return -EAGAIN;
+		}
 		*unmapped += area->last - area->iova + 1;
-		iova_space_erase(space, area);
+		iova = area->last;
+		if (area->held)
+			departure_add(gone, area);
+		else
+			iova_space_erase(space, area);
+		if (iova++ == last)
+			break;
 		cond_resched();
 	}
 	return 0;
+}
+
+/*
+ * Take areas out of the domains, and then away. The domains have been the same
+ * since the areas were listed.
+ */
+static void unmap_domains(struct iova_space *space, const struct departure *gone)
+{
+	struct iova_area *area, *next;
+
+	if (!gone->areas)
+		return;
+	iova_areas_leave_domains(space, gone->areas);
+	down_write(&space->lock);
+	for (area = gone->areas; area; area = next) {
+		next = area->next;
+		iova_space_erase(space, area);
+		cond_resched();
+	}
+	up_write(&space->lock);
+	/* Other unmaps may be waiting for them. */
+	iova_space_pins_changed(space);
 }
 
 /* An unmap gives up on an area that was only waiting for calls to leave. */
@@ -311,7 +376,7 @@ static void reopen(struct iova_space *space, const struct revocation *r)
 
 	down_write(&space->lock);
 	area = iova_space_find(space, r->iova, r->last);
-	if (area && !area->revoked) {
+	if (area && !area->revoked && !area->setup && !area->going) {
 		atomic_andnot(IOVA_AREA_CLOSED, &area->pins);
 		atomic_andnot(IOVA_AREA_CLOSED, &area->busy);
 	}
@@ -342,12 +407,19 @@ int iova_space_unmap(struct iova_space *space, unsigned long first,
 
 	*unmapped = 0;
 	do {
+		struct departure gone = {};
+
 		rc = -EINTR;
-		if (down_write_killable(&space->lock))
+		if (down_read_killable(&space->domains_lock))
 			break;
-		rc = unmap_unpinned(space, first, last, unmapped, &r);
-		up_write(&space->lock);
-		if (rc == -EAGAIN)
+		if (!down_write_killable(&space->lock)) {
+			rc = unmap_unpinned(space, first, last, unmapped, &gone,
+					    &r);
+			up_write(&space->lock);
+			unmap_domains(space, &gone);
+		}
+		up_read(&space->domains_lock);
+		if (rc == -EAGAIN && r.wait)
 			rc = revoke_pins(space, &r) ?: -EAGAIN;
 	} while (rc == -EAGAIN);
 	/* It may have closed an area that it leaves behind. */

@@ -19,6 +19,7 @@
 #include <uapi/linux/iommukit.h>
 
 #include "compat.h"
+#include "device.h"
 #include "domain_soft.h"
 #include "fail.h"
 #include "ioas.h"
@@ -129,6 +130,7 @@ static int cmd_info(struct iommukit_ucmd *ucmd)
 /* As large as the largest structure, or as the test module's may be. */
 union command_buffer {
 	struct iommukit_destroy destroy;
+	struct iommukit_hwpt_alloc hwpt_alloc;
 	struct iommukit_info info;
 	struct iommukit_ioas_alloc ioas_alloc;
 	struct iommukit_ioas_allow_iovas ioas_allow_iovas;
@@ -174,6 +176,8 @@ static const struct command compat_commands[] = {
 		struct iommukit_option, val64),
 	COMMAND(IOMMUKIT_VFIO_IOAS, vfio_compat_cmd_ioas,
 		struct iommukit_vfio_ioas, __reserved),
+	COMMAND(IOMMUKIT_HWPT_ALLOC, hwpt_cmd_alloc,
+		struct iommukit_hwpt_alloc, __reserved),
 	[COMMAND_SLOT(CMD_COMPAT_LAST)] = {},
 };
 
@@ -257,6 +261,8 @@ static int ctx_open(struct inode *inode, struct file *file)
 	ctx->file = file;
 	xa_init_flags(&ctx->objects, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	init_waitqueue_head(&ctx->wait);
+	mutex_init(&ctx->groups_lock);
+	INIT_LIST_HEAD(&ctx->groups);
 	file->private_data = ctx;
 	return 0;
 }
@@ -266,6 +272,8 @@ static int ctx_release(struct inode *inode, struct file *file)
 	struct iommukit_ctx *ctx = file->private_data;
 
 	objects_destroy_all(ctx);
+	WARN_ON(!list_empty(&ctx->groups));
+	mutex_destroy(&ctx->groups_lock);
 	kfree(ctx);
 	return 0;
 }
@@ -375,6 +383,10 @@ static int __init iommukit_init(void)
 	return 0;
 
 err_domain_soft:
+		goto err_domain;
+	return 0;
+
+err_domain:
 	domain_soft_cache_destroy();
 err_iova:
 	iova_cache_destroy();

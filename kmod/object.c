@@ -11,6 +11,7 @@
  */
 #include "object.h"
 
+#include <linux/module.h>
 #include <linux/slab.h>
 
 #include "fail.h"
@@ -18,6 +19,20 @@
 
 /* The first mark is the array's own. */
 #define OBJECT_MARK XA_MARK_1
+
+static void object_free(struct iommukit_object *obj)
+{
+	struct module *owner = obj->ops->owner;
+
+	kfree(obj);
+	module_put(owner);
+}
+
+static void object_destroy(struct iommukit_object *obj)
+{
+	obj->ops->destroy(obj);
+	object_free(obj);
+}
 
 /**
  * object_reserve - create an object that nobody can look up yet
@@ -38,6 +53,8 @@ struct iommukit_object *object_reserve(struct iommukit_ctx *ctx, size_t size,
 	obj = fail_alloc(kzalloc(size, GFP_KERNEL_ACCOUNT));
 	if (!obj)
 		return ERR_PTR(-ENOMEM);
+	/* One of its functions is running. */
+	__module_get(ops->owner);
 	obj->ops = ops;
 	refcount_set(&obj->users, 1);
 	refcount_set(&obj->busy, 1);
@@ -46,7 +63,7 @@ struct iommukit_object *object_reserve(struct iommukit_ctx *ctx, size_t size,
 	     xa_alloc(&ctx->objects, &obj->id, NULL, XA_LIMIT(1, INT_MAX),
 		      GFP_KERNEL_ACCOUNT);
 	if (rc) {
-		kfree(obj);
+		object_free(obj);
 		return ERR_PTR(rc);
 	}
 	return obj;
@@ -75,14 +92,14 @@ void object_publish(struct iommukit_ctx *ctx, struct iommukit_object *obj)
 void object_abort(struct iommukit_ctx *ctx, struct iommukit_object *obj)
 {
 	xa_erase(&ctx->objects, obj->id);
-	kfree(obj);
+	object_free(obj);
 }
 
 /**
  * object_get - look an object up for the time of a command
  * @ctx: the context
  * @id: its id
- * @ops: the type it must have
+ * @ops: the type it must have, or NULL
  *
  * Context: any. Undone by object_put().
  * Return: the object, or -ENOENT if there is none of that id and type.
@@ -96,7 +113,7 @@ struct iommukit_object *object_get(struct iommukit_ctx *ctx, u32 id,
 		return ERR_PTR(-ENOENT);
 	xa_lock(&ctx->objects);
 	obj = xa_load(&ctx->objects, id);
-	if (obj && obj->ops == ops) {
+	if (obj && (!ops || obj->ops == ops)) {
 		refcount_inc(&obj->users);
 		refcount_inc(&obj->busy);
 	} else {
@@ -104,6 +121,29 @@ struct iommukit_object *object_get(struct iommukit_ctx *ctx, u32 id,
 	}
 	xa_unlock(&ctx->objects);
 	return obj;
+}
+
+/**
+ * object_tryget - object_get() for who has a pointer
+ * @ctx: the context
+ * @obj: an object whose destroy routine cannot have come to its end, being kept
+ *	by a lock of the caller's
+ *
+ * Context: any. Undone by object_put().
+ * Return: false if it is being destroyed, or not published yet.
+ */
+bool object_tryget(struct iommukit_ctx *ctx, struct iommukit_object *obj)
+{
+	bool found;
+
+	xa_lock(&ctx->objects);
+	found = xa_load(&ctx->objects, obj->id) == obj;
+	if (found) {
+		refcount_inc(&obj->users);
+		refcount_inc(&obj->busy);
+	}
+	xa_unlock(&ctx->objects);
+	return found;
 }
 
 /**
@@ -229,9 +269,55 @@ int object_destroy_id(struct iommukit_ctx *ctx, u32 id)
 		return -EINTR;
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
-	obj->ops->destroy(obj);
-	kfree(obj);
+	object_destroy(obj);
 	return 0;
+}
+
+/* Whether it is decided what becomes of an object that a lasting user leaves. */
+static bool object_left(struct iommukit_ctx *ctx, struct iommukit_object *obj,
+			bool *alone)
+{
+	unsigned int busy, users;
+	bool decided = true;
+
+	xa_lock(&ctx->objects);
+	busy = refcount_read(&obj->busy);
+	smp_rmb(); /* as in object_erased() */
+	users = refcount_read(&obj->users);
+	*alone = false;
+	if (users > busy + 1) {
+		refcount_dec(&obj->users);
+	} else if (busy > 1) {
+		decided = false;
+	} else {
+		__xa_erase(&ctx->objects, obj->id);
+		*alone = true;
+	}
+	xa_unlock(&ctx->objects);
+	return decided;
+}
+
+/**
+ * object_end_user - stop using an object and end it, if nobody else uses it
+ * @ctx: the context
+ * @obj: an object of object_hold()
+ * @destroy: call its destroy routine and free it; otherwise that is up to the
+ *	caller
+ *
+ * Waits for running commands on it, for one of them may be about to use it.
+ *
+ * Context: may sleep.
+ * Return: whether nobody else used it.
+ */
+bool object_end_user(struct iommukit_ctx *ctx, struct iommukit_object *obj,
+		     bool destroy)
+{
+	bool alone;
+
+	wait_event(ctx->wait, object_left(ctx, obj, &alone));
+	if (alone && destroy)
+		object_destroy(obj);
+	return alone;
 }
 
 /**
@@ -267,8 +353,7 @@ void objects_destroy_all(struct iommukit_ctx *ctx)
 		xa_for_each(&ctx->objects, id, obj) {
 			if (!object_erased(ctx, id, &obj) || IS_ERR(obj))
 				continue;
-			obj->ops->destroy(obj);
-			kfree(obj);
+			object_destroy(obj);
 			progress = true;
 			cond_resched();
 		}

@@ -17,13 +17,16 @@
 
 struct iommukit_ctx;
 struct iommukit_object;
+struct module;
 
 /**
  * struct object_ops - A type of objects
+ * @owner: module that stays while there is an object of the type; NULL for ours
  * @destroy: end the object's life, before its memory is freed. May sleep; the
  *	id is gone and nobody else has a reference. Cannot fail.
  */
 struct object_ops {
+	struct module *owner;
 	void (*destroy)(struct iommukit_object *obj);
 };
 
@@ -52,6 +55,9 @@ void object_set_marked(struct iommukit_ctx *ctx, struct iommukit_object *obj);
 void object_put(struct iommukit_ctx *ctx, struct iommukit_object *obj);
 void object_put_busy(struct iommukit_ctx *ctx, struct iommukit_object *obj);
 int object_destroy_id(struct iommukit_ctx *ctx, u32 id);
+bool object_tryget(struct iommukit_ctx *ctx, struct iommukit_object *obj);
+bool object_end_user(struct iommukit_ctx *ctx, struct iommukit_object *obj,
+		    bool destroy);
 void object_remove(struct iommukit_ctx *ctx, struct iommukit_object *obj);
 void objects_destroy_all(struct iommukit_ctx *ctx);
 

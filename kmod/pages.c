@@ -265,7 +265,7 @@ static unsigned long segment_limit(const struct pages *pages,
  * @pages: the pages object
  * @first: index of the first page
  * @last: index of the last page
- * @out: gets the pages; last - first + 1 of them
+ * @out: gets the pages, last - first + 1 of them; NULL if pages_walk() will do
  *
  * Pages that are pinned already are shared. All or nothing; on failure the
  * content of @out is undefined.
@@ -279,11 +279,20 @@ static unsigned long segment_limit(const struct pages *pages,
 int pages_pin(struct pages *pages, unsigned long first, unsigned long last,
 	      struct page **out)
 {
+	struct page **scratch = NULL;
 	unsigned long index = first;
 	struct pages_segment *seg;
 	unsigned long end;
 	int rc = 0;
 
+	if (!out) {
+		scratch = fail_alloc(kvmalloc_array(min(last - first + 1,
+							SEGMENT_PAGES),
+						    sizeof(*scratch),
+						    GFP_KERNEL_ACCOUNT));
+		if (!scratch)
+			return -ENOMEM;
+	}
 	mutex_lock(&pages->lock);
 	while (index <= last && !rc) {
 		seg = segment_first(pages, index, last);
@@ -294,8 +303,9 @@ int pages_pin(struct pages *pages, unsigned long first, unsigned long last,
 				break;
 			}
 			end = seg->node.last;
-			runs_to_pages(&seg->runs, index, end,
-				      out + (index - first));
+			if (out)
+				runs_to_pages(&seg->runs, index, end,
+					      out + (index - first));
 			index = end + 1;
 			continue;
 		}
@@ -303,7 +313,8 @@ int pages_pin(struct pages *pages, unsigned long first, unsigned long last,
 		end = min(seg ? seg->node.start - 1 : last,
 			  segment_limit(pages, index));
 		mutex_unlock(&pages->lock);
-		seg = segment_create(pages, index, end, out + (index - first));
+		seg = segment_create(pages, index, end,
+				     scratch ?: out + (index - first));
 		mutex_lock(&pages->lock);
 		if (IS_ERR(seg)) {
 			rc = PTR_ERR(seg);
@@ -320,6 +331,7 @@ int pages_pin(struct pages *pages, unsigned long first, unsigned long last,
 			rc = 0;
 	}
 	mutex_unlock(&pages->lock);
+	kvfree(scratch);
 
 	/* Others may have shared and written what is given back here. */
 	if (rc && index > first)
@@ -366,6 +378,60 @@ void pages_unpin(struct pages *pages, unsigned long first, unsigned long last)
 		kvfree(seg);
 		cond_resched();
 	}
+}
+
+/* The part of one segment; returns what @fn returns. */
+static int segment_walk(const struct pages_segment *seg, unsigned long first,
+			unsigned long last, pages_run_fn fn, void *opaque)
+{
+	unsigned long i = runs_find(&seg->runs, first);
+	int rc = 0;
+
+	for (; first <= last && !rc; i++) {
+		const struct pfn_run *run = &seg->runs.run[i];
+		unsigned long end = min(run_last(&seg->runs, i), last);
+
+		rc = fn(opaque, first, run->pfn + (first - run->index),
+			end - first + 1);
+		first = end + 1;
+	}
+	return rc;
+}
+
+/**
+ * pages_walk - go through the page frames of a range
+ * @pages: the pages object
+ * @first: index of the first page
+ * @last: index of the last page; the caller has the range pinned
+ * @fn: called for each run of consecutive frames, ascending
+ * @opaque: its argument
+ *
+ * Context: may sleep. @fn is called with pages.lock held.
+ * Return: 0, or what @fn returned if that was not 0, which ends the walk.
+ */
+int pages_walk(struct pages *pages, unsigned long first, unsigned long last,
+	       pages_run_fn fn, void *opaque)
+{
+	int rc = 0;
+
+	while (first <= last && !rc) {
+		struct pages_segment *seg;
+		unsigned long end;
+
+		/* Not longer than for one segment: others want to pin. */
+		mutex_lock(&pages->lock);
+		seg = segment_first(pages, first, first);
+		if (WARN_ON_ONCE(!seg)) {
+			mutex_unlock(&pages->lock);
+			return -EFAULT;
+		}
+		end = min(seg->node.last, last);
+		rc = segment_walk(seg, first, end, fn, opaque);
+		mutex_unlock(&pages->lock);
+		first = end + 1;
+		cond_resched();
+	}
+	return rc;
 }
 
 /* ---- copying ---- */

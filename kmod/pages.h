@@ -99,6 +99,13 @@ void pages_put(struct pages *pages);
 int pages_pin(struct pages *pages, unsigned long first, unsigned long last,
 	      struct page **out);
 void pages_unpin(struct pages *pages, unsigned long first, unsigned long last);
+
+/* @npages frames from @pfn on are the pages from @index on. */
+typedef int (*pages_run_fn)(void *opaque, unsigned long index,
+			    unsigned long pfn, unsigned long npages);
+int pages_walk(struct pages *pages, unsigned long first, unsigned long last,
+	       pages_run_fn fn, void *opaque);
+
 int pages_rw(struct pages *pages, unsigned long offset, void *data,
 	     unsigned long length, unsigned int flags);
 

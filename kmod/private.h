@@ -10,6 +10,12 @@
  *                       pin and unpin; written by attach, replace, detach.
  *                       Never held over an unmap callback, but over the
  *                       faulting of rw and pin: a change waits for those.
+ *   ioas.lock           mutex: one HWPT of an IOAS comes or goes at a time
+ *   device_group.lock   mutex: which HWPT a group of devices uses
+ *   iova_space.domains_lock
+ *                       rwsem: which domains mirror a space. Read while areas
+ *                       are put into them or taken out. No page is waited for
+ *                       under it.
  *   iova_space.lock     rwsem: areas, allowed and reserved ranges, alignment.
  *                       Read by copy's source; written by whoever changes
  *                       them. Never held over an unmap callback. rw and pin
@@ -41,7 +47,9 @@
 #ifndef IOMMUKIT_PRIVATE_H
 #define IOMMUKIT_PRIVATE_H
 
+#include <linux/list.h>
 #include <linux/minmax.h>
+#include <linux/mutex.h>
 #include <linux/types.h>
 #include <linux/uaccess.h>
 #include <linux/wait.h>
@@ -59,12 +67,16 @@ struct file;
  * @wait: woken when a short-term count of an object falls
  * @account_mm: count pinned pages against the owner's mm instead of its user;
  *	latched into each pages object. Changed only while @objects is empty.
+ * @groups_lock: mutex: protects @groups; a leaf
+ * @groups: struct device_group with devices in the context
  */
 struct iommukit_ctx {
 	struct file *file;
 	struct xarray objects;
 	wait_queue_head_t wait;
 	bool account_mm;
+	struct mutex groups_lock;
+	struct list_head groups;
 };
 
 /**

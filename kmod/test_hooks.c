@@ -10,6 +10,8 @@
 #include <linux/rwsem.h>
 
 #include "compat.h"
+#include "device.h"
+#include "domain_soft.h"
 #include "ioas.h"
 #include "pages.h"
 
@@ -100,7 +102,7 @@ int iommukit_test_add_reserved(struct iommukit_ctx *ictx, u32 ioas_id,
 
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
-	rc = iova_space_reserve(&ioas->space, start, last);
+	rc = iova_space_reserve(&ioas->space, start, last, NULL);
 	ioas_put(ictx, ioas);
 	return rc;
 }
@@ -115,3 +117,16 @@ void iommukit_test_set_temp_memory_limit(u32 bytes)
 	pages_set_batch(bytes / sizeof(struct page *));
 }
 EXPORT_SYMBOL_IOMMUKIT_INTERNAL(iommukit_test_set_temp_memory_limit);
+
+/* Mock devices are objects of a context like others. */
+EXPORT_SYMBOL_IOMMUKIT_INTERNAL(object_reserve);
+EXPORT_SYMBOL_IOMMUKIT_INTERNAL(object_publish);
+EXPORT_SYMBOL_IOMMUKIT_INTERNAL(object_abort);
+EXPORT_SYMBOL_IOMMUKIT_INTERNAL(object_get);
+EXPORT_SYMBOL_IOMMUKIT_INTERNAL(object_put);
+EXPORT_SYMBOL_IOMMUKIT_INTERNAL(iommukit_device_bind);
+EXPORT_SYMBOL_IOMMUKIT_INTERNAL(iommukit_device_unbind);
+EXPORT_SYMBOL_IOMMUKIT_INTERNAL(iommukit_device_attach);
+EXPORT_SYMBOL_IOMMUKIT_INTERNAL(iommukit_device_replace);
+EXPORT_SYMBOL_IOMMUKIT_INTERNAL(iommukit_device_detach);
+EXPORT_SYMBOL_IOMMUKIT_INTERNAL(hwpt_get);

@@ -189,11 +189,13 @@ out_put:
  * struct info_ranges - The usable ranges of IOVA, for GET_INFO
  * @nr: how many there are
  * @room: how many of them the caller has room for
+ * @page_sizes: of the pages that all domains have
  * @range: those, for kvfree()
  */
 struct info_ranges {
 	u32 nr;
 	u32 room;
+	u64 page_sizes;
 	struct iommukit_iova_range *range;
 };
 
@@ -209,6 +211,7 @@ static int read_ranges(struct iova_space *space, u32 argsz,
 	if (down_read_killable(&space->lock))
 		return -EINTR;
 	rc = iova_space_usable(space, &ranges->range, room, &ranges->nr);
+	ranges->page_sizes = iova_space_page_sizes(space);
 	up_read(&space->lock);
 	ranges->room = min(room, ranges->nr);
 	return rc;
@@ -236,7 +239,7 @@ static int write_info(void __user *arg, u32 argsz,
 	memset(&info, 0, sizeof(info)); /* with its padding */
 	info.argsz = total;
 	info.flags = VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS;
-	info.iova_pgsizes = PAGE_MASK; /* nothing here limits their size */
+	info.iova_pgsizes = ranges->page_sizes;
 	if (argsz >= total)
 		info.cap_offset = AVAIL_OFFSET;
 

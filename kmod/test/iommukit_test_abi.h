@@ -38,13 +38,17 @@
 /* Ops of this module; the numbers between belong to mock devices. */
 enum {
 	IOMMUKIT_TEST_OP_ADD_RESERVED = 1,
+	IOMMUKIT_TEST_OP_MOCK_DOMAIN = 2,
+	IOMMUKIT_TEST_OP_MD_CHECK_MAP = 3,
 	IOMMUKIT_TEST_OP_MD_CHECK_REFS = 4,
 	IOMMUKIT_TEST_OP_CREATE_ACCESS = 5,
 	IOMMUKIT_TEST_OP_DESTROY_ACCESS_PAGES = 6,
 	IOMMUKIT_TEST_OP_ACCESS_PAGES = 7,
 	IOMMUKIT_TEST_OP_ACCESS_RW = 8,
 	IOMMUKIT_TEST_OP_SET_TEMP_MEMORY_LIMIT = 9,
+	IOMMUKIT_TEST_OP_MOCK_DOMAIN_REPLACE = 10,
 	IOMMUKIT_TEST_OP_ACCESS_REPLACE_IOAS = 11,
+	IOMMUKIT_TEST_OP_MOCK_DOMAIN_FLAGS = 12,
 
 	/*
 	 * Not of /dev/iommu: what its test command cannot reach. @id is an
@@ -157,6 +161,17 @@ struct iommukit_test_dirty {
 	__aligned_u64 length;
 };
 
+/* Flags of a mock device */
+enum {
+	IOMMUKIT_TEST_DEVICE_NO_DIRTY = 1 << 0,
+	IOMMUKIT_TEST_DEVICE_HUGE_IOVA = 1 << 1,
+	IOMMUKIT_TEST_DEVICE_PASID = 1 << 2,
+};
+
+/* What a mock domain can map, in pages of half of the kernel's */
+#define IOMMUKIT_TEST_APERTURE_FIRST 0x01000000UL
+#define IOMMUKIT_TEST_APERTURE_LAST 0x7fffffffUL
+
 #define IOMMUKIT_TEST_ACCESS_LENGTH_MAX (16U << 20)
 #define IOMMUKIT_TEST_TEMP_MEMORY_DEFAULT 65536U
 #define IOMMUKIT_TEST_TEMP_MEMORY_MIN 12U
@@ -171,6 +186,20 @@ struct iommukit_test_cmd {
 			__aligned_u64 start;
 			__aligned_u64 length;
 		} add_reserved;
+		struct {
+			__u32 out_stdev_id;
+			__u32 out_hwpt_id;
+			__u32 out_idev_id;
+			__u32 dev_flags;
+		} mock_domain;
+		struct {
+			__u32 pt_id;
+		} mock_domain_replace;
+		struct {
+			__aligned_u64 iova;
+			__aligned_u64 length;
+			__aligned_u64 uptr;
+		} check_map;
 		struct {
 			__aligned_u64 length;
 			__aligned_u64 uptr;

@@ -55,6 +55,9 @@ int test_domain_set_dirty_tracking(const struct test_request *req);
 int test_domain_read_dirty(const struct test_request *req);
 int test_domain_chase(const struct test_request *req);
 int test_domain_follow(const struct test_request *req);
+int test_mock_domain(const struct test_request *req);
+int test_mock_domain_replace(const struct test_request *req);
+int test_check_map(const struct test_request *req);
 
 void test_fail_init(void);
 void test_fail_exit(void);

@@ -100,13 +100,17 @@ static const struct {
 	int (*run)(const struct test_request *req);
 } test_ops[] = {
 	{ IOMMUKIT_TEST_OP_ADD_RESERVED, test_add_reserved },
+	{ IOMMUKIT_TEST_OP_MOCK_DOMAIN, test_mock_domain },
+	{ IOMMUKIT_TEST_OP_MD_CHECK_MAP, test_check_map },
 	{ IOMMUKIT_TEST_OP_MD_CHECK_REFS, test_check_refs },
 	{ IOMMUKIT_TEST_OP_CREATE_ACCESS, test_access_create },
 	{ IOMMUKIT_TEST_OP_DESTROY_ACCESS_PAGES, test_access_destroy_pages },
 	{ IOMMUKIT_TEST_OP_ACCESS_PAGES, test_access_pages },
 	{ IOMMUKIT_TEST_OP_ACCESS_RW, test_access_rw },
 	{ IOMMUKIT_TEST_OP_SET_TEMP_MEMORY_LIMIT, test_set_temp_memory_limit },
+	{ IOMMUKIT_TEST_OP_MOCK_DOMAIN_REPLACE, test_mock_domain_replace },
 	{ IOMMUKIT_TEST_OP_ACCESS_REPLACE_IOAS, test_access_replace },
+	{ IOMMUKIT_TEST_OP_MOCK_DOMAIN_FLAGS, test_mock_domain },
 	{ IOMMUKIT_TEST_OP_ACCESS_CREATE, test_access_create_ext },
 	{ IOMMUKIT_TEST_OP_ACCESS_BEHAVIOUR, test_access_behaviour },
 	{ IOMMUKIT_TEST_OP_ACCESS_STATS, test_access_stats },

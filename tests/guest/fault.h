@@ -64,6 +64,7 @@ void need_kernel_faults();
  * @entered: tells of a failed run whether it came as far as to what matters. If
  *	set, points are failed from the last one on backwards, until it did not, and
  *	on a slow machine only some of them
+ * @translates: its errno may be another one than the point's
  */
 struct Operation {
 	std::string name;
@@ -74,6 +75,7 @@ struct Operation {
 	bool lasting = false;
 	bool partial = false;
 	std::function<bool()> entered = {};
+	bool translates = false;
 };
 
 /*

@@ -13,7 +13,8 @@ namespace guest {
  */
 class FaultWorld {
     public:
-	static constexpr std::uint64_t iova = 0x100000;
+	/* Within what mock devices can map. */
+	static constexpr std::uint64_t iova = 0x2000000;
 	static constexpr std::uint64_t piece = 4 * page_size;
 	static constexpr std::uint64_t mapped = 3 * piece;
 

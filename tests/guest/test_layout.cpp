@@ -61,6 +61,19 @@ AT(iommukit_ioas_map, user_va, 16);
 AT(iommukit_ioas_map, length, 24);
 AT(iommukit_ioas_map, iova, 32);
 
+static_assert(sizeof(iommukit_hwpt_alloc) == 48);
+AT(iommukit_hwpt_alloc, size, 0);
+AT(iommukit_hwpt_alloc, flags, 4);
+AT(iommukit_hwpt_alloc, dev_id, 8);
+AT(iommukit_hwpt_alloc, pt_id, 12);
+AT(iommukit_hwpt_alloc, out_hwpt_id, 16);
+AT(iommukit_hwpt_alloc, __reserved, 20);
+AT(iommukit_hwpt_alloc, data_type, 24);
+AT(iommukit_hwpt_alloc, data_len, 28);
+AT(iommukit_hwpt_alloc, data_uptr, 32);
+AT(iommukit_hwpt_alloc, fault_id, 40);
+AT(iommukit_hwpt_alloc, __reserved2, 44);
+
 static_assert(sizeof(iommukit_ioas_map_file) == 40);
 AT(iommukit_ioas_map_file, size, 0);
 AT(iommukit_ioas_map_file, flags, 4);
@@ -137,6 +150,7 @@ static_assert(IOMMUKIT_IOAS_MAP == 0x3b85);
 static_assert(IOMMUKIT_IOAS_UNMAP == 0x3b86);
 static_assert(IOMMUKIT_OPTION == 0x3b87);
 static_assert(IOMMUKIT_VFIO_IOAS == 0x3b88);
+static_assert(IOMMUKIT_HWPT_ALLOC == 0x3b89);
 static_assert(IOMMUKIT_IOAS_MAP_FILE == 0x3b8f);
 static_assert(IOMMUKIT_INFO == 0x3bc0);
 static_assert(IOMMUKIT_TEST_CMD == 0x3ba0);
@@ -256,6 +270,20 @@ TEST_CASE("layout as of linux/iommufd.h")
 		WHOLE(vfio_ioas),
 		MEMBER(vfio_ioas, ioas_id),
 		MEMBER(vfio_ioas, op),
+		VALUE(HWPT_ALLOC),
+		VALUE(HWPT_ALLOC_NEST_PARENT),
+		VALUE(HWPT_ALLOC_DIRTY_TRACKING),
+		VALUE(HWPT_FAULT_ID_VALID),
+		VALUE(HWPT_DATA_NONE),
+		WHOLE(hwpt_alloc),
+		MEMBER(hwpt_alloc, flags),
+		MEMBER(hwpt_alloc, dev_id),
+		MEMBER(hwpt_alloc, pt_id),
+		MEMBER(hwpt_alloc, out_hwpt_id),
+		MEMBER(hwpt_alloc, data_type),
+		MEMBER(hwpt_alloc, data_len),
+		MEMBER(hwpt_alloc, data_uptr),
+		MEMBER(hwpt_alloc, fault_id),
 #ifdef IOMMU_IOAS_MAP_FILE
 		VALUE(IOAS_MAP_FILE),
 		WHOLE(ioas_map_file),

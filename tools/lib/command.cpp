@@ -24,6 +24,7 @@ constexpr std::array table = {
 	CommandInfo{IOMMUKIT_IOAS_UNMAP, "IOAS_UNMAP"},
 	CommandInfo{IOMMUKIT_OPTION, "OPTION"},
 	CommandInfo{IOMMUKIT_VFIO_IOAS, "VFIO_IOAS"},
+	CommandInfo{IOMMUKIT_HWPT_ALLOC, "HWPT_ALLOC"},
 	CommandInfo{IOMMUKIT_IOAS_MAP_FILE, "IOAS_MAP_FILE"},
 	CommandInfo{IOMMUKIT_INFO, "INFO"},
 	CommandInfo{IOMMUKIT_DMA_BIND, "DMA_BIND"},

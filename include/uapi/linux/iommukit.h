@@ -58,6 +58,7 @@ enum {
 	IOMMUKIT_CMD_IOAS_UNMAP = 0x86,
 	IOMMUKIT_CMD_OPTION = 0x87,
 	IOMMUKIT_CMD_VFIO_IOAS = 0x88,
+	IOMMUKIT_CMD_HWPT_ALLOC = 0x89,
 	IOMMUKIT_CMD_IOAS_MAP_FILE = 0x8f,
 
 	IOMMUKIT_CMD_EXT_BASE = 0xc0,
@@ -199,6 +200,65 @@ struct iommukit_ioas_map {
 	__aligned_u64 iova;
 };
 #define IOMMUKIT_IOAS_MAP _IO(IOMMUKIT_TYPE, IOMMUKIT_CMD_IOAS_MAP)
+
+/**
+ * enum iommukit_hwpt_alloc_flags - Flags of HWPT_ALLOC
+ * @IOMMUKIT_HWPT_ALLOC_NEST_PARENT: Nested HWPTs may be made on it
+ * @IOMMUKIT_HWPT_ALLOC_DIRTY_TRACKING: It can note what devices write. Only
+ *                                      devices that can do so may use it.
+ * @IOMMUKIT_HWPT_FAULT_ID_VALID: fault_id is given; not for a HWPT on an IOAS
+ */
+enum iommukit_hwpt_alloc_flags {
+	IOMMUKIT_HWPT_ALLOC_NEST_PARENT = 1 << 0,
+	IOMMUKIT_HWPT_ALLOC_DIRTY_TRACKING = 1 << 1,
+	IOMMUKIT_HWPT_FAULT_ID_VALID = 1 << 2,
+};
+
+/**
+ * enum iommukit_hwpt_data_type - What data_uptr of HWPT_ALLOC points to
+ * @IOMMUKIT_HWPT_DATA_NONE: Nothing
+ */
+enum iommukit_hwpt_data_type {
+	IOMMUKIT_HWPT_DATA_NONE = 0,
+};
+
+/**
+ * struct iommukit_hwpt_alloc - ioctl(IOMMUKIT_HWPT_ALLOC)
+ * @size: sizeof(struct iommukit_hwpt_alloc)
+ * @flags: Combination of enum iommukit_hwpt_alloc_flags
+ * @dev_id: The device that it shall suit
+ * @pt_id: IOAS that it mirrors
+ * @out_hwpt_id: Output id of the new object
+ * @__reserved: Must be 0
+ * @data_type: enum iommukit_hwpt_data_type
+ * @data_len: Bytes at @data_uptr; 0 if and only if there is no data
+ * @data_uptr: Data for the driver of the device's IOMMU
+ * @fault_id: Fault queue, with FAULT_ID_VALID
+ * @__reserved2: Not looked at
+ *
+ * Make an IO page table (HWPT) that has all mappings of the IOAS when the command
+ * returns, and follows every change from then on, whether a device uses it or not.
+ * The pages are pinned. It limits the IOVA of the IOAS to what it can map, and
+ * their alignment to its smallest page (EADDRINUSE if a mapping or an allowed range
+ * contradicts; nothing is changed then). It ends by IOMMUKIT_DESTROY, which is
+ * refused (EBUSY) while a device is attached.
+ *
+ * A @pt_id that does not exist is EINVAL, a @dev_id ENOENT.
+ */
+struct iommukit_hwpt_alloc {
+	__u32 size;
+	__u32 flags;
+	__u32 dev_id;
+	__u32 pt_id;
+	__u32 out_hwpt_id;
+	__u32 __reserved;
+	__u32 data_type;
+	__u32 data_len;
+	__aligned_u64 data_uptr;
+	__u32 fault_id;
+	__u32 __reserved2;
+};
+#define IOMMUKIT_HWPT_ALLOC _IO(IOMMUKIT_TYPE, IOMMUKIT_CMD_HWPT_ALLOC)
 
 /**
  * struct iommukit_ioas_map_file - ioctl(IOMMUKIT_IOAS_MAP_FILE)

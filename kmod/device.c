@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Devices: binding them to a context, and attaching them to HWPTs.
+ *
+ * The IOMMU knows groups only. The first device of a group that is attached brings
+ * the group to a HWPT, others join it there, and the last one that is detached
+ * takes it away; each brings its own reserved regions. Replace moves the group with
+ * all that are attached.
+ *
+ * An automatic HWPT is made for a device that is attached to an IOAS, shared by
+ * others that it suits, and ends when the last one leaves.
+ */
+#include <linux/err.h>
+#include <linux/iommukit.h>
+#include <linux/slab.h>
+
+#include "device.h"
+#include "fail.h"
+#include "ioas.h"
+#include "private.h"
+
+/* The table holds one user, the driver another: only the driver can end it. */
+static const struct object_ops device_object_ops = {};
+
+/**
+ * iommukit_device_get - look a device up for the time of a command
+ * @ctx: the context
+ * @id: its id
+ *
+ * Return: the device for object_put(), or -ENOENT.
+ */
+struct iommukit_device *iommukit_device_get(struct iommukit_ctx *ctx, u32 id)
+{
+	struct iommukit_object *obj = object_get(ctx, id, &device_object_ops);
+
+	if (IS_ERR(obj))
+		return ERR_CAST(obj);
+	return container_of(obj, struct iommukit_device, obj);
+}
+
+/* ---- groups ---- */
+
+static struct device_group *group_get(struct iommukit_ctx *ctx, const void *key)
+{
+	struct device_group *group;
+
+	mutex_lock(&ctx->groups_lock);
+	list_for_each_entry(group, &ctx->groups, link) {
+		if (group->key == key) {
+			group->bound++;
+			goto out_unlock;
+		}
+	}
+	group = fail_alloc(kzalloc(sizeof(*group), GFP_KERNEL_ACCOUNT));
+	if (group) {
+		group->bound = 1;
+		group->key = key;
+		mutex_init(&group->lock);
+		INIT_LIST_HEAD(&group->attached);
+		list_add(&group->link, &ctx->groups);
+	}
+out_unlock:
+	mutex_unlock(&ctx->groups_lock);
+	return group;
+}
+
+static void group_put(struct iommukit_ctx *ctx, struct device_group *group)
+{
+	mutex_lock(&ctx->groups_lock);
+	if (--group->bound)
+		group = NULL;
+	else
+		list_del(&group->link);
+	mutex_unlock(&ctx->groups_lock);
+	if (group)
+		mutex_destroy(&group->lock);
+	kfree(group);
+}
+
+/* ---- binding ---- */
+
+/**
+ * iommukit_device_bind - give a device to a context
+ * @ctx: the context; held, unless @desc says that it owns the device
+ * @desc: the device
+ * @id: gets the id of the object
+ *
+ * Nothing that the device accesses is translated until it is attached.
+ *
+ * Context: may sleep.
+ * Return: the device; -ENOMEM; -EBUSY if the context has no id left.
+ */
+struct iommukit_device *iommukit_device_bind(struct iommukit_ctx *ctx,
+				    const struct device_desc *desc, u32 *id)
+{
+	struct iommukit_device *dev;
+	struct iommukit_object *obj;
+
+	BUILD_BUG_ON(offsetof(struct iommukit_device, obj));
+	obj = object_reserve(ctx, sizeof(*dev), &device_object_ops);
+	if (IS_ERR(obj))
+		return ERR_CAST(obj);
+	dev = container_of(obj, struct iommukit_device, obj);
+	dev->group = group_get(ctx, desc->group);
+	if (!dev->group) {
+		object_abort(ctx, obj);
+		return ERR_PTR(-ENOMEM);
+	}
+	dev->ctx = ctx;
+	dev->desc = desc;
+	INIT_LIST_HEAD(&dev->link);
+	if (!desc->owned_by_ctx)
+		iommukit_ctx_get(ctx);
+	object_hold(obj);
+	*id = obj->id;
+	object_publish(ctx, obj);
+	return dev;
+}
+
+/**
+ * iommukit_device_unbind - take a device from its context
+ * @dev: the device, not attached; gone on return
+ *
+ * Waits for running commands on it.
+ *
+ * Context: may sleep.
+ */
+void iommukit_device_unbind(struct iommukit_device *dev)
+{
+	struct iommukit_ctx *ctx = dev->ctx;
+	bool owned = dev->desc->owned_by_ctx;
+
+	if (WARN_ON_ONCE(!object_end_user(ctx, &dev->obj, false)))
+		return;
+	group_put(ctx, dev->group);
+	kfree(dev);
+	if (!owned)
+		iommukit_ctx_put(ctx);
+}
+
+/* ---- reserved regions ---- */
+
+static int reserve_regions(struct iommukit_device *dev, struct ioas *ioas)
+{
+	const struct device_desc *desc = dev->desc;
+	unsigned int i;
+	int rc;
+
+	for (i = 0; i < desc->nr_regions; i++) {
+		rc = iova_space_reserve(&ioas->space, desc->regions[i].first,
+					desc->regions[i].last, dev);
+		if (rc) {
+			iova_space_unreserve(&ioas->space, dev);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+static void unreserve_regions(struct iommukit_device *dev, struct ioas *ioas)
+{
+	if (dev->desc->nr_regions)
+		iova_space_unreserve(&ioas->space, dev);
+}
+
+/* ---- attaching to a HWPT ---- */
+
+static bool is_attached(const struct iommukit_device *dev)
+{
+	lockdep_assert_held(&dev->group->lock);
+	return !list_empty(&dev->link);
+}
+
+static bool suits(const struct iommukit_device *dev, const struct hwpt *hwpt)
+{
+	return hwpt->ops == dev->desc->ops &&
+	       (!hwpt->dirty || dev->desc->abilities & DEVICE_DIRTY_TRACKING);
+}
+
+static int attach_locked(struct iommukit_device *dev, struct hwpt *hwpt)
+{
+	struct device_group *group = dev->group;
+	int rc;
+
+	if (is_attached(dev))
+		return -EBUSY;
+	if ((group->hwpt && group->hwpt != hwpt) || !suits(dev, hwpt))
+		return -EINVAL;
+	rc = reserve_regions(dev, hwpt->ioas);
+	if (rc)
+		return rc;
+	if (!group->hwpt) {
+		rc = fail_point(-ENOMEM) ?:
+		     dev->desc->ops->set_domain(dev->desc->priv,
+						hwpt->mirror.domain);
+		if (rc) {
+			unreserve_regions(dev, hwpt->ioas);
+			return rc;
+		}
+	}
+	object_hold(&hwpt->obj);
+	object_hold(&dev->obj);
+	list_add_tail(&dev->link, &group->attached);
+	group->hwpt = hwpt;
+	return 0;
+}
+
+/* Of all attached devices of the group, in the IOAS that they come to. */
+static int reserve_group(struct device_group *group, struct ioas *ioas)
+{
+	struct iommukit_device *dev;
+	int rc;
+
+	list_for_each_entry(dev, &group->attached, link) {
+		rc = reserve_regions(dev, ioas);
+		if (rc)
+			goto err_unreserve;
+	}
+	return 0;
+
+err_unreserve:
+	list_for_each_entry_continue_reverse(dev, &group->attached, link)
+		unreserve_regions(dev, ioas);
+	return rc;
+}
+
+static void unreserve_group(struct device_group *group, struct ioas *ioas)
+{
+	struct iommukit_device *dev;
+
+	list_for_each_entry(dev, &group->attached, link)
+		unreserve_regions(dev, ioas);
+}
+
+/* On success @old gets what @moved devices of the group have left, or NULL. */
+static int replace_locked(struct iommukit_device *dev, struct hwpt *hwpt,
+			  struct hwpt **old, unsigned int *moved)
+{
+	struct device_group *group = dev->group;
+	struct iommukit_device *each;
+	bool other_ioas;
+	int rc = 0;
+
+	*old = NULL;
+	if (!is_attached(dev))
+		return -EINVAL;
+	if (group->hwpt == hwpt)
+		return 0;
+	list_for_each_entry(each, &group->attached, link)
+		if (!suits(each, hwpt))
+			return -EINVAL;
+	other_ioas = group->hwpt->ioas != hwpt->ioas;
+	if (other_ioas)
+		rc = reserve_group(group, hwpt->ioas);
+	if (rc)
+		return rc;
+	rc = fail_point(-ENOMEM) ?:
+	     dev->desc->ops->set_domain(dev->desc->priv, hwpt->mirror.domain);
+	if (rc) {
+		if (other_ioas)
+			unreserve_group(group, hwpt->ioas);
+		return rc;
+	}
+	if (other_ioas)
+		unreserve_group(group, group->hwpt->ioas);
+	*old = group->hwpt;
+	*moved = 0;
+	list_for_each_entry(each, &group->attached, link) {
+		object_hold(&hwpt->obj);
+		++*moved;
+	}
+	group->hwpt = hwpt;
+	return 0;
+}
+
+/* What a change of attachment leaves to do when no lock is held any more */
+struct attach_rest {
+	struct hwpt *old;
+	unsigned int moved;
+};
+
+static int change_hwpt(struct iommukit_device *dev, struct hwpt *hwpt,
+		       bool replace, struct attach_rest *rest)
+{
+	int rc;
+
+	mutex_lock(&dev->group->lock);
+	if (replace)
+		rc = replace_locked(dev, hwpt, &rest->old, &rest->moved);
+	else
+		rc = attach_locked(dev, hwpt);
+	mutex_unlock(&dev->group->lock);
+	return rc;
+}
+
+/* Take the device out; returns what it was attached to. */
+static struct hwpt *detach_locked(struct iommukit_device *dev)
+{
+	struct device_group *group = dev->group;
+	struct hwpt *hwpt = group->hwpt;
+
+	list_del_init(&dev->link);
+	if (list_empty(&group->attached)) {
+		dev->desc->ops->set_domain(dev->desc->priv, NULL);
+		group->hwpt = NULL;
+	}
+	unreserve_regions(dev, hwpt->ioas);
+	object_release(&dev->obj);
+	return hwpt;
+}
+
+/* ---- attaching to an IOAS ---- */
+
+/* Whether there is a point in making a new HWPT for a device. */
+static int check_group(struct iommukit_device *dev, bool replace)
+{
+	int rc = 0;
+
+	mutex_lock(&dev->group->lock);
+	if (replace ? !is_attached(dev) : !!dev->group->hwpt)
+		rc = -EINVAL;
+	mutex_unlock(&dev->group->lock);
+	return rc;
+}
+
+/*
+ * The device is attached before anything is mapped: some IOMMUs know only then
+ * what the domain can do. It may reach nothing until then, so nothing is missing.
+ */
+static int attach_then_populate(struct iommukit_device *dev, struct hwpt *hwpt,
+				struct attach_rest *rest)
+{
+	int rc = change_hwpt(dev, hwpt, false, rest);
+
+	if (rc)
+		return rc;
+	rc = hwpt_populate(hwpt);
+	if (rc) {
+		mutex_lock(&dev->group->lock);
+		detach_locked(dev);
+		mutex_unlock(&dev->group->lock);
+		object_release(&hwpt->obj);
+	}
+	return rc;
+}
+
+static int change_new(struct iommukit_device *dev, struct ioas *ioas,
+		      bool replace, u32 *pt_id, struct attach_rest *rest)
+{
+	struct hwpt *hwpt;
+	int rc;
+
+	rc = check_group(dev, replace);
+	if (rc)
+		return rc;
+	hwpt = hwpt_create(dev, ioas, 0);
+	if (IS_ERR(hwpt))
+		return PTR_ERR(hwpt);
+	hwpt->automatic = true;
+	if (replace)
+		rc = hwpt_populate(hwpt) ?: change_hwpt(dev, hwpt, true, rest);
+	else
+		rc = attach_then_populate(dev, hwpt, rest);
+	if (rc) {
+		hwpt_abort(hwpt);
+		return rc;
+	}
+	*pt_id = hwpt->obj.id;
+	hwpt_publish(hwpt);
+	return 0;
+}
+
+static int change_ioas(struct iommukit_device *dev, struct ioas *ioas,
+		       bool replace, u32 *pt_id, struct attach_rest *rest)
+{
+	struct hwpt *hwpt;
+	int rc;
+
+	if (mutex_lock_killable(&ioas->lock))
+		return -EINTR;
+	list_for_each_entry(hwpt, &ioas->hwpts, link) {
+		if (!hwpt->automatic || !object_tryget(dev->ctx, &hwpt->obj))
+			continue;
+		rc = change_hwpt(dev, hwpt, replace, rest);
+		if (!rc)
+			*pt_id = hwpt->obj.id;
+		object_put(dev->ctx, &hwpt->obj);
+		/* Another one may suit where this one does not. */
+		if (rc != -EINVAL)
+			goto out_unlock;
+	}
+	rc = change_new(dev, ioas, replace, pt_id, rest);
+out_unlock:
+	mutex_unlock(&ioas->lock);
+	return rc;
+}
+
+static int change(struct iommukit_device *dev, u32 *pt_id, bool replace)
+{
+	struct attach_rest rest = {};
+	struct iommukit_object *obj;
+	int rc = -EINVAL;
+
+	obj = object_get(dev->ctx, *pt_id, NULL);
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+	if (obj->ops == &hwpt_object_ops)
+		rc = change_hwpt(dev, container_of(obj, struct hwpt, obj),
+				 replace, &rest);
+	else if (obj->ops == &ioas_object_ops)
+		rc = change_ioas(dev, container_of(obj, struct ioas, obj),
+				 replace, pt_id, &rest);
+	object_put(dev->ctx, obj);
+	if (rest.old)
+		while (rest.moved--)
+			hwpt_leave(rest.old);
+	return rc;
+}
+
+/**
+ * iommukit_device_attach - let a device translate
+ * @dev: the device
+ * @pt_id: an IOAS or a HWPT; on success the HWPT, else not changed
+ *
+ * Context: may sleep; killable. The caller serialises attach, replace, detach and
+ * unbind of one device.
+ * Return: 0; -ENOENT if there is no such object; -EINVAL if it is of another kind,
+ * does not suit the device, or the group uses another HWPT; -EBUSY if the device
+ * is attached; -EADDRINUSE if something is mapped or allowed where the device does
+ * not translate, or cannot; -ENOMEM; -EINTR; errnos of iova_space_add_domain().
+ */
+int iommukit_device_attach(struct iommukit_device *dev, u32 *pt_id)
+{
+	return change(dev, pt_id, false);
+}
+
+/**
+ * iommukit_device_replace - let a device's group use something else from now on
+ * @dev: the device
+ * @pt_id: as for iommukit_device_attach()
+ *
+ * Context: as iommukit_device_attach().
+ * Return: as iommukit_device_attach(), after which nothing has changed; but -EINVAL if the
+ * device is not attached.
+ */
+int iommukit_device_replace(struct iommukit_device *dev, u32 *pt_id)
+{
+	return change(dev, pt_id, true);
+}
+
+/**
+ * iommukit_device_detach - let a device translate no more
+ * @dev: the device, attached
+ *
+ * What its group uses stays in use until the last of the group is detached.
+ *
+ * Context: may sleep. Cannot fail.
+ */
+void iommukit_device_detach(struct iommukit_device *dev)
+{
+	struct hwpt *hwpt = NULL;
+
+	mutex_lock(&dev->group->lock);
+	if (is_attached(dev))
+		hwpt = detach_locked(dev);
+	mutex_unlock(&dev->group->lock);
+	if (hwpt)
+		hwpt_leave(hwpt);
+	else
+		pr_warn_once("detach of a device that is not attached\n");
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Devices, their groups and the page tables made for them (HWPT). What differs
+ * between kinds of devices is behind struct device_ops.
+ */
+#ifndef IOMMUKIT_DEVICE_H
+#define IOMMUKIT_DEVICE_H
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/types.h>
+
+#include "iova_space.h"
+#include "object.h"
+
+struct domain;
+struct hwpt;
+struct ioas;
+struct iommukit_ctx;
+struct iommukit_ucmd;
+
+/* Abilities of a device's IOMMU */
+enum {
+	/* domains can note what was written */
+	DEVICE_DIRTY_TRACKING = 1 << 0,
+	/* domains can be made for user space, with flags */
+	DEVICE_USER_DOMAINS = 1 << 1,
+};
+
+/* Flags of device_ops.domain_create */
+enum {
+	/* must be able to note what was written */
+	DOMAIN_CREATE_DIRTY = 1 << 0,
+	/* must be able to be the parent of nested ones */
+	DOMAIN_CREATE_PARENT = 1 << 1,
+};
+
+/**
+ * struct device_region - IOVA that a device does not translate
+ * @first: first IOVA
+ * @last: last IOVA
+ */
+struct device_region {
+	unsigned long first;
+	unsigned long last;
+};
+
+/**
+ * struct device_ops - A kind of devices
+ * @domain_create: make an empty domain that the device can use. Returns it or an
+ *	errno.
+ * @set_domain: let all devices of a group use @domain, or none if NULL, from now
+ *	on; no device of the group uses the former one when it returns. @priv is
+ *	the device on whose behalf. Returns 0, else nothing has changed: -EINVAL if
+ *	the domain does not suit the group. Must not fail for NULL, nor for a
+ *	domain that it was switched away from a moment ago.
+ *
+ * All may sleep.
+ */
+struct device_ops {
+	struct domain *(*domain_create)(void *priv, unsigned int flags);
+	int (*set_domain)(void *priv, struct domain *domain);
+};
+
+/**
+ * struct device_desc - What the core needs to know of a device
+ * @ops: its kind
+ * @priv: argument for @ops
+ * @group: devices with the same one cannot be told apart by their IOMMU
+ * @abilities: DEVICE_*
+ * @regions: what it does not translate
+ * @nr_regions: how many
+ * @owned_by_ctx: it ends with the context, rather than keeping it alive
+ *
+ * Must stay until the device is unbound.
+ */
+struct device_desc {
+	const struct device_ops *ops;
+	void *priv;
+	const void *group;
+	unsigned int abilities;
+	const struct device_region *regions;
+	unsigned int nr_regions;
+	bool owned_by_ctx;
+};
+
+/**
+ * struct device_group - Devices of one context that use the same domain
+ * @link: in the context's list, under its devices_lock
+ * @bound: number of devices, under the same
+ * @key: device_desc.group
+ * @lock: mutex: protects @hwpt and @attached; outside of the locks of a space
+ * @hwpt: what they are attached to, or NULL: nothing is translated
+ * @attached: struct iommukit_device
+ */
+struct device_group {
+	struct list_head link;
+	unsigned int bound;
+	const void *key;
+	struct mutex lock;
+	struct hwpt *hwpt;
+	struct list_head attached;
+};
+
+/**
+ * struct iommukit_device - Device object
+ * @obj: the object
+ * @ctx: its context
+ * @desc: the driver's
+ * @group: its group
+ * @link: in device_group.attached, if attached
+ */
+struct iommukit_device {
+	struct iommukit_object obj;
+	struct iommukit_ctx *ctx;
+	const struct device_desc *desc;
+	struct device_group *group;
+	struct list_head link;
+};
+
+/**
+ * struct hwpt - A domain that user space knows
+ * @obj: the object; each attached device is a user
+ * @ctx: its context
+ * @ioas: what it mirrors; the HWPT is a user
+ * @mirror: the domain
+ * @ops: the kind of devices that can use it
+ * @automatic: made and ended by attaching and detaching
+ * @dirty: for devices with DEVICE_DIRTY_TRACKING only
+ * @link: in the IOAS's list
+ */
+struct hwpt {
+	struct iommukit_object obj;
+	struct iommukit_ctx *ctx;
+	struct ioas *ioas;
+	struct iova_domain mirror;
+	const struct device_ops *ops;
+	bool automatic;
+	bool dirty;
+	struct list_head link;
+};
+
+struct iommukit_device *iommukit_device_bind(struct iommukit_ctx *ctx,
+				    const struct device_desc *desc, u32 *id);
+void iommukit_device_unbind(struct iommukit_device *dev);
+int iommukit_device_attach(struct iommukit_device *dev, u32 *pt_id);
+int iommukit_device_replace(struct iommukit_device *dev, u32 *pt_id);
+void iommukit_device_detach(struct iommukit_device *dev);
+struct iommukit_device *iommukit_device_get(struct iommukit_ctx *ctx, u32 id);
+
+extern const struct object_ops hwpt_object_ops;
+struct hwpt *hwpt_get(struct iommukit_ctx *ctx, u32 id);
+struct hwpt *hwpt_create(struct iommukit_device *dev, struct ioas *ioas,
+			 unsigned int flags);
+int hwpt_populate(struct hwpt *hwpt);
+void hwpt_publish(struct hwpt *hwpt);
+void hwpt_abort(struct hwpt *hwpt);
+void hwpt_leave(struct hwpt *hwpt);
+
+int hwpt_cmd_alloc(struct iommukit_ucmd *ucmd);
+
+#endif /* IOMMUKIT_DEVICE_H */
