@@ -78,11 +78,21 @@ class LoadEvent {
 	{
 		if (!exists(enable))
 			skip("the kernel has no event of a module's loading");
+		/*
+		 * Names of commands are recorded by events of the scheduler, whose
+		 * code would be patched while all processors run it: emulated ones
+		 * have died of that.
+		 */
+		std::ofstream(names) << 0 << std::flush;
 		REQUIRE(std::ofstream(enable) << 1 << std::flush);
 	}
 	LoadEvent(const LoadEvent &) = delete;
 	LoadEvent &operator=(const LoadEvent &) = delete;
-	~LoadEvent() { std::ofstream(enable) << 0 << std::flush; }
+	~LoadEvent()
+	{
+		std::ofstream(enable) << 0 << std::flush;
+		std::ofstream(names) << 1 << std::flush;
+	}
 
 	/* Since it was asked last. */
 	static bool happened()
@@ -98,6 +108,7 @@ class LoadEvent {
 	static constexpr char enable[] =
 		"/sys/kernel/tracing/events/module/module_load/enable";
 	static constexpr char trace[] = "/sys/kernel/tracing/trace";
+	static constexpr char names[] = "/sys/kernel/tracing/options/record-cmd";
 };
 
 void sweep_load(const std::string &name)
