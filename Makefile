@@ -63,6 +63,10 @@ CXX ?= g++
 CXXFLAGS ?= -O2 -g
 # Not for the user to take away.
 cxxflags = -std=c++20 -Wall -Wextra -Werror -MMD -MP -Iinclude/uapi -Itools/lib
+# What was compiled before, in whichever clone, is not compiled again.
+ccache := $(shell command -v ccache)
+export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_NOHASHDIR := 1
 pkgs := libkmod libnl-genl-3.0
 pkg-cflags = $(shell pkg-config --cflags $(pkgs))
 pkg-libs = $(shell pkg-config --libs $(pkgs))
@@ -99,7 +103,7 @@ prune-tests:
 $(b)/obj/%.o: %.cpp $(b)/version
 	$(quiet) CXX $<
 	@mkdir -p $(@D)
-	$(Q)$(CXX) $(cxxflags) $(pkg-cflags) -DIOMMUKIT_VERSION='"$(version)"' \
+	$(Q)$(ccache) $(CXX) $(cxxflags) $(pkg-cflags) -DIOMMUKIT_VERSION='"$(version)"' \
 		$(CPPFLAGS) $(CXXFLAGS) -c -o $@ $<
 
 $(lib): $(lib-objs)

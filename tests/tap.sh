@@ -9,17 +9,50 @@ tap_failed=0
 # tap_case NAME CMD...: passes if CMD does; its output is shown if not.
 tap_case()
 {
-	local name=$1 output
-	shift
-
 	tap_count=$((tap_count + 1))
+	tap_verdict "$tap_count" "$@" || tap_failed=$((tap_failed + 1))
+}
+
+# tap_verdict NUMBER NAME CMD...
+tap_verdict()
+{
+	local number=$1 name=$2 output
+	shift 2
+
 	if output=$("$@" 2>&1); then
-		echo "ok $tap_count - $name"
+		echo "ok $number - $name"
 	else
-		echo "not ok $tap_count - $name"
-		tap_failed=$((tap_failed + 1))
+		echo "not ok $number - $name"
 		printf '%s\n' "$output" | head -n "${TAP_LINES:-60}" | sed 's/^/# /'
+		return 1
 	fi
+}
+
+# tap_job NAME CMD...: a case beside others, one for each processor. It has a $work
+# of its own, below the one there is. tap_jobs_end prints them all, in order.
+tap_job()
+{
+	tap_count=$((tap_count + 1))
+	while [[ $(jobs -pr | wc -l) -ge $(nproc) ]]; do
+		wait -n || true
+	done
+	mkdir -p "$work/$tap_count"
+	(
+		work=$work/$tap_count
+		tap_verdict "$tap_count" "$@" >"$work.tap" || touch "$work.failed"
+	) &
+}
+
+tap_jobs_end()
+{
+	local number
+
+	wait
+	for ((number = 1; number <= tap_count; number++)); do
+		[[ -e $work/$number.tap ]] || continue
+		cat "$work/$number.tap"
+		[[ ! -e $work/$number.failed ]] || tap_failed=$((tap_failed + 1))
+	done
 }
 
 tap_skip()
