@@ -32,15 +32,18 @@ tap_verdict()
 # of its own, below the one there is. tap_jobs_end prints them all, in order.
 tap_job()
 {
+	local dir
+
 	tap_count=$((tap_count + 1))
+	# shellcheck disable=SC2154
+	dir=$work/$tap_count
 	while [[ $(jobs -pr | wc -l) -ge $(nproc) ]]; do
 		wait -n || true
 	done
-	mkdir -p "$work/$tap_count"
-	(
-		work=$work/$tap_count
-		tap_verdict "$tap_count" "$@" >"$work.tap" || touch "$work.failed"
-	) &
+	mkdir -p "$dir"
+	{
+		work=$dir tap_verdict "$tap_count" "$@" >"$dir.tap" || touch "$dir.failed"
+	} &
 }
 
 tap_jobs_end()
