@@ -342,6 +342,7 @@ int iova_space_insert(struct iova_space *space, struct iova_area *areas,
 {
 	unsigned long first = *iova;
 	struct iova_area *area;
+	bool setup = false;
 	int rc;
 
 	if (down_write_killable(&space->lock))
@@ -365,11 +366,11 @@ int iova_space_insert(struct iova_space *space, struct iova_area *areas,
 		first += bytes;
 	}
 	rc = check_pieces(space, areas) ?: insert_locked(space, areas);
+	/* Others may unmap them at once if they are all there. */
+	setup = !rc && areas->setup;
 out_unlock:
 	up_write(&space->lock);
-	if (!rc && areas->setup)
-		rc = finish_setup(space, areas);
-	return rc;
+	return setup ? finish_setup(space, areas) : rc;
 }
 
 /**
