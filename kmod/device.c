@@ -16,6 +16,7 @@
 
 #include "device.h"
 #include "fail.h"
+#include "fault.h"
 #include "ioas.h"
 #include "private.h"
 
@@ -109,6 +110,7 @@ struct iommukit_device *iommukit_device_bind(struct iommukit_ctx *ctx,
 	dev->ctx = ctx;
 	dev->desc = desc;
 	INIT_LIST_HEAD(&dev->link);
+	spin_lock_init(&dev->faults_lock);
 	if (!desc->owned_by_ctx)
 		iommukit_ctx_get(ctx);
 	object_hold(obj);
@@ -163,6 +165,45 @@ static void unreserve_regions(struct iommukit_device *dev, struct ioas *ioas)
 		iova_space_unreserve(&ioas->space, dev);
 }
 
+/* ---- interrupts ---- */
+
+static const struct device_region *msi_region(const struct device_desc *desc)
+{
+	unsigned int i;
+
+	for (i = 0; i < desc->nr_regions; i++)
+		if (desc->regions[i].sw_msi)
+			return &desc->regions[i];
+	return NULL;
+}
+
+/* Once for a HWPT; it lasts as long as that. */
+static int prepare_msi(struct iommukit_device *dev, struct hwpt *hwpt)
+{
+	const struct device_region *region = msi_region(dev->desc);
+	static DEFINE_MUTEX(msi_lock);
+	int rc = 0;
+
+	if (!region)
+		return 0;
+	if (hwpt->parent)
+		hwpt = hwpt->parent;
+	mutex_lock(&msi_lock);
+	if (!hwpt->msi) {
+		rc = fail_point(-ENOMEM) ?:
+		     dev->desc->ops->set_msi(dev->desc->priv, hwpt->domain,
+					     region->first);
+		if (!rc) {
+			hwpt->msi = true;
+			hwpt->msi_base = region->first;
+		}
+	} else if (hwpt->msi_base != region->first) {
+		rc = -EINVAL;
+	}
+	mutex_unlock(&msi_lock);
+	return rc;
+}
+
 /* ---- attaching to a HWPT ---- */
 
 static bool is_attached(const struct iommukit_device *dev)
@@ -177,6 +218,12 @@ static bool suits(const struct iommukit_device *dev, const struct hwpt *hwpt)
 	       (!hwpt->dirty || dev->desc->abilities & DEVICE_DIRTY_TRACKING);
 }
 
+static int set_domain(struct iommukit_device *dev, struct hwpt *hwpt)
+{
+	return fail_point(-ENOMEM) ?:
+	       dev->desc->ops->set_domain(dev->desc->priv, hwpt->domain);
+}
+
 static int attach_locked(struct iommukit_device *dev, struct hwpt *hwpt)
 {
 	struct device_group *group = dev->group;
@@ -189,20 +236,27 @@ static int attach_locked(struct iommukit_device *dev, struct hwpt *hwpt)
 	rc = reserve_regions(dev, hwpt->ioas);
 	if (rc)
 		return rc;
+	rc = prepare_msi(dev, hwpt);
+	if (rc)
+		goto err_unreserve;
+	/* Before there can be faults. */
+	device_set_queue(dev, hwpt->queue);
 	if (!group->hwpt) {
-		rc = fail_point(-ENOMEM) ?:
-		     dev->desc->ops->set_domain(dev->desc->priv,
-						hwpt->mirror.domain);
-		if (rc) {
-			unreserve_regions(dev, hwpt->ioas);
-			return rc;
-		}
+		rc = set_domain(dev, hwpt);
+		if (rc)
+			goto err_unset_queue;
 	}
 	object_hold(&hwpt->obj);
 	object_hold(&dev->obj);
 	list_add_tail(&dev->link, &group->attached);
 	group->hwpt = hwpt;
 	return 0;
+
+err_unset_queue:
+	device_set_queue(dev, NULL);
+err_unreserve:
+	unreserve_regions(dev, hwpt->ioas);
+	return rc;
 }
 
 /* Of all attached devices of the group, in the IOAS that they come to. */
@@ -232,40 +286,56 @@ static void unreserve_group(struct device_group *group, struct ioas *ioas)
 		unreserve_regions(dev, ioas);
 }
 
+/* All that can fail but for the change itself. */
+static int prepare_group(struct device_group *group, struct hwpt *hwpt)
+{
+	struct iommukit_device *dev;
+	int rc = 0;
+
+	list_for_each_entry(dev, &group->attached, link)
+		if (!suits(dev, hwpt))
+			return -EINVAL;
+	if (group->hwpt->ioas != hwpt->ioas)
+		rc = reserve_group(group, hwpt->ioas);
+	if (rc)
+		return rc;
+	list_for_each_entry(dev, &group->attached, link) {
+		rc = prepare_msi(dev, hwpt);
+		if (rc)
+			break;
+	}
+	if (rc && group->hwpt->ioas != hwpt->ioas)
+		unreserve_group(group, hwpt->ioas);
+	return rc;
+}
+
 /* On success @old gets what @moved devices of the group have left, or NULL. */
 static int replace_locked(struct iommukit_device *dev, struct hwpt *hwpt,
 			  struct hwpt **old, unsigned int *moved)
 {
 	struct device_group *group = dev->group;
 	struct iommukit_device *each;
-	bool other_ioas;
-	int rc = 0;
+	int rc;
 
 	*old = NULL;
 	if (!is_attached(dev))
 		return -EINVAL;
 	if (group->hwpt == hwpt)
 		return 0;
-	list_for_each_entry(each, &group->attached, link)
-		if (!suits(each, hwpt))
-			return -EINVAL;
-	other_ioas = group->hwpt->ioas != hwpt->ioas;
-	if (other_ioas)
-		rc = reserve_group(group, hwpt->ioas);
+	rc = prepare_group(group, hwpt);
 	if (rc)
 		return rc;
-	rc = fail_point(-ENOMEM) ?:
-	     dev->desc->ops->set_domain(dev->desc->priv, hwpt->mirror.domain);
-	if (rc) {
-		if (other_ioas)
-			unreserve_group(group, hwpt->ioas);
+	rc = set_domain(dev, hwpt);
+	/* Whichever IOAS it does not use after all, unless both are the same. */
+	if (group->hwpt->ioas != hwpt->ioas)
+		unreserve_group(group, rc ? hwpt->ioas : group->hwpt->ioas);
+	if (rc)
 		return rc;
-	}
-	if (other_ioas)
-		unreserve_group(group, group->hwpt->ioas);
 	*old = group->hwpt;
 	*moved = 0;
 	list_for_each_entry(each, &group->attached, link) {
+		/* Faults on what it has left would be answered too late. */
+		device_set_queue(each, hwpt->queue);
 		object_hold(&hwpt->obj);
 		++*moved;
 	}
@@ -304,6 +374,7 @@ static struct hwpt *detach_locked(struct iommukit_device *dev)
 		dev->desc->ops->set_domain(dev->desc->priv, NULL);
 		group->hwpt = NULL;
 	}
+	device_set_queue(dev, NULL);
 	unreserve_regions(dev, hwpt->ioas);
 	object_release(&dev->obj);
 	return hwpt;
@@ -404,7 +475,8 @@ static int change(struct iommukit_device *dev, u32 *pt_id, bool replace)
 	obj = object_get(dev->ctx, *pt_id, NULL);
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
-	if (obj->ops == &hwpt_object_ops)
+	if (obj->ops == &hwpt_object_ops ||
+	    obj->ops == &hwpt_nested_object_ops)
 		rc = change_hwpt(dev, container_of(obj, struct hwpt, obj),
 				 replace, &rest);
 	else if (obj->ops == &ioas_object_ops)

@@ -14,6 +14,7 @@
 #include "object.h"
 
 struct domain;
+struct fault_queue;
 struct hwpt;
 struct ioas;
 struct iommukit_ctx;
@@ -39,14 +40,30 @@ enum {
  * struct device_region - IOVA that a device does not translate
  * @first: first IOVA
  * @last: last IOVA
+ * @sw_msi: interrupts of the device are translated there, once the domain is
+ *	prepared for it; at most one of a device
  */
 struct device_region {
 	unsigned long first;
 	unsigned long last;
+	bool sw_msi;
+};
+
+/**
+ * struct device_user_data - What user space says of a nested domain
+ * @data: the data
+ * @type: what it is: the driver's own numbers
+ * @length: its bytes, at least 1
+ */
+struct device_user_data {
+	const void __user *data;
+	u32 type;
+	u32 length;
 };
 
 /**
  * struct device_ops - A kind of devices
+ * @owner: module that stays as long as there are domains
  * @domain_create: make an empty domain that the device can use. Returns it or an
  *	errno.
  * @set_domain: let all devices of a group use @domain, or none if NULL, from now
@@ -54,12 +71,27 @@ struct device_region {
  *	the device on whose behalf. Returns 0, else nothing has changed: -EINVAL if
  *	the domain does not suit the group. Must not fail for NULL, nor for a
  *	domain that it was switched away from a moment ago.
+ * @nested_create: make a domain that is nested in @parent, which was made with
+ *	DOMAIN_CREATE_PARENT by the same kind of devices and stays meanwhile.
+ *	Returns it; -EOPNOTSUPP if the type of the data is not known; -EINVAL if it
+ *	has a wrong length; -EFAULT; -ENOMEM. NULL: there are none.
+ * @set_msi: let @domain take interrupts to a region with sw_msi, which begins at
+ *	@base. Called once for a domain. NULL if there are no such regions.
+ * @hw_info: what there is to say of the device's IOMMU: its type to *@type, which
+ *	is not 0, and bytes to *@length; stays until the device is unbound. *@type
+ *	is what user space asks for, or 0. Returns -EOPNOTSUPP if it is not known.
+ *	NULL: nothing.
  *
  * All may sleep.
  */
 struct device_ops {
+	struct module *owner;
 	struct domain *(*domain_create)(void *priv, unsigned int flags);
 	int (*set_domain)(void *priv, struct domain *domain);
+	struct domain *(*nested_create)(void *priv, struct domain *parent,
+					const struct device_user_data *data);
+	int (*set_msi)(void *priv, struct domain *domain, unsigned long base);
+	const void *(*hw_info)(void *priv, u32 *type, size_t *length);
 };
 
 /**
@@ -68,6 +100,7 @@ struct device_ops {
  * @priv: argument for @ops
  * @group: devices with the same one cannot be told apart by their IOMMU
  * @abilities: DEVICE_*
+ * @pasid_bits: width of a PASID, or 0
  * @regions: what it does not translate
  * @nr_regions: how many
  * @owned_by_ctx: it ends with the context, rather than keeping it alive
@@ -79,6 +112,7 @@ struct device_desc {
 	void *priv;
 	const void *group;
 	unsigned int abilities;
+	unsigned int pasid_bits;
 	const struct device_region *regions;
 	unsigned int nr_regions;
 	bool owned_by_ctx;
@@ -109,6 +143,9 @@ struct device_group {
  * @desc: the driver's
  * @group: its group
  * @link: in device_group.attached, if attached
+ * @faults_lock: spinlock: protects @queue and @turn; may be taken in interrupts
+ * @queue: where its page faults go, or NULL
+ * @turn: number of the attachment: who is answered when it ends
  */
 struct iommukit_device {
 	struct iommukit_object obj;
@@ -116,28 +153,44 @@ struct iommukit_device {
 	const struct device_desc *desc;
 	struct device_group *group;
 	struct list_head link;
+	spinlock_t faults_lock;
+	struct fault_queue *queue;
+	unsigned int turn;
 };
 
 /**
  * struct hwpt - A domain that user space knows
  * @obj: the object; each attached device is a user
  * @ctx: its context
- * @ioas: what it mirrors; the HWPT is a user
- * @mirror: the domain
+ * @domain: the domain
  * @ops: the kind of devices that can use it
+ * @parent: what it is nested in, and a user of, or NULL; then most that follows is
+ *	of no meaning
+ * @queue: where page faults of attached devices go, or NULL; the HWPT is a user
+ * @ioas: what it, or its parent, mirrors; a HWPT without parent is a user
+ * @mirror: the domain as the IOAS knows it
+ * @link: in the IOAS's list
  * @automatic: made and ended by attaching and detaching
  * @dirty: for devices with DEVICE_DIRTY_TRACKING only
- * @link: in the IOAS's list
+ * @nestable: others can be nested in it
+ * @msi: interrupts are taken to ...
+ * @msi_base: ... this region
  */
 struct hwpt {
 	struct iommukit_object obj;
 	struct iommukit_ctx *ctx;
+	struct domain *domain;
+	const struct device_ops *ops;
+	struct hwpt *parent;
+	struct fault_queue *queue;
 	struct ioas *ioas;
 	struct iova_domain mirror;
-	const struct device_ops *ops;
+	struct list_head link;
 	bool automatic;
 	bool dirty;
-	struct list_head link;
+	bool nestable;
+	bool msi;
+	unsigned long msi_base;
 };
 
 struct iommukit_device *iommukit_device_bind(struct iommukit_ctx *ctx,
@@ -147,8 +200,10 @@ int iommukit_device_attach(struct iommukit_device *dev, u32 *pt_id);
 int iommukit_device_replace(struct iommukit_device *dev, u32 *pt_id);
 void iommukit_device_detach(struct iommukit_device *dev);
 struct iommukit_device *iommukit_device_get(struct iommukit_ctx *ctx, u32 id);
+int device_cmd_hw_info(struct iommukit_ucmd *ucmd);
 
 extern const struct object_ops hwpt_object_ops;
+extern const struct object_ops hwpt_nested_object_ops;
 struct hwpt *hwpt_get(struct iommukit_ctx *ctx, u32 id);
 struct hwpt *hwpt_create(struct iommukit_device *dev, struct ioas *ioas,
 			 unsigned int flags);
@@ -158,5 +213,9 @@ void hwpt_abort(struct hwpt *hwpt);
 void hwpt_leave(struct hwpt *hwpt);
 
 int hwpt_cmd_alloc(struct iommukit_ucmd *ucmd);
+int hwpt_alloc_nested(struct iommukit_ucmd *ucmd, struct iommukit_device *dev,
+		      struct hwpt *parent);
+struct hwpt *hwpt_nested_get(struct iommukit_ctx *ctx, u32 id);
+int hwpt_cmd_invalidate(struct iommukit_ucmd *ucmd);
 
 #endif /* IOMMUKIT_DEVICE_H */

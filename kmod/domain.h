@@ -4,6 +4,10 @@
  * and lengths only. Whoever maps a page holds a reference to it until the page is
  * unmapped and the unmap is synced: a domain neither pins nor unpins.
  *
+ * The tables of a nested domain are user space's, and lead to addresses of another
+ * one, its parent: it has none of the operations but @invalidate and @free, and no
+ * other domain has @invalidate.
+ *
  * All operations may sleep and may run side by side, as long as map, unmap and
  * sync of one IOVA exclude each other.
  */
@@ -44,6 +48,22 @@ static inline void domain_gather_init(struct domain_gather *gather)
 }
 
 /**
+ * struct domain_requests - What user space asks a nested domain to forget
+ * @data: array of requests
+ * @type: what they are: the domain's own numbers
+ * @entry_len: bytes of each, up to PAGE_SIZE
+ * @nr: how many; if 0, only @type is of interest
+ * @done: gets how many were carried out
+ */
+struct domain_requests {
+	const void __user *data;
+	u32 type;
+	u32 entry_len;
+	u32 nr;
+	u32 done;
+};
+
+/**
  * struct domain_ops - A kind of domain
  * @map: map @length bytes of memory that is physically contiguous, in the largest
  *	pages that the alignment of both addresses and the length allow. All or
@@ -64,14 +84,17 @@ static inline void domain_gather_init(struct domain_gather *gather)
  * @set_dirty_tracking: note writes from now on, or no longer. What is marked
  *	stays marked. All writes that end after it returned are noted. Returns 0
  *	or an errno.
- * @read_dirty: call @record for what was written in a range, ascending and inside
- *	the range; then, without DOMAIN_DIRTY_NO_CLEAR, clear the marks of what was
+ * @read_dirty: call @record for what was written from @first to @last, ascending and
+ *	inside that range; then, without DOMAIN_DIRTY_NO_CLEAR, clear the marks of what was
  *	recorded, but for pages that lie in the range only partly: their other part
  *	is not recorded. @record may sleep; NULL records nothing and clears.
  *	Works whether writes are being noted or not; may race with map and unmap.
  *	Memory that is read after it returned has all writes that are no longer
  *	marked. Returns 0; the first error of @record, with that and all that
  *	follows still marked; -EINTR on a fatal signal, likewise.
+ * @invalidate: carry out requests in order, up to the first that is bad. Returns 0;
+ *	-EINVAL if the type is not known, or the length or a field of a request is
+ *	wrong; -EOPNOTSUPP if a flag is not known; -EFAULT.
  * @free: the end. What is mapped is forgotten; nobody uses the domain any more.
  */
 struct domain_ops {
@@ -82,11 +105,13 @@ struct domain_ops {
 	void (*sync)(struct domain *domain, struct domain_gather *gather);
 	phys_addr_t (*iova_to_phys)(struct domain *domain, unsigned long iova);
 	int (*set_dirty_tracking)(struct domain *domain, bool on);
-	int (*read_dirty)(struct domain *domain, unsigned long iova,
-			  size_t length, unsigned int flags,
+	int (*read_dirty)(struct domain *domain, unsigned long first,
+			  unsigned long last, unsigned int flags,
 			  int (*record)(void *opaque, unsigned long iova,
 					size_t length),
 			  void *opaque);
+	int (*invalidate)(struct domain *domain,
+			  struct domain_requests *requests);
 	void (*free)(struct domain *domain);
 };
 

@@ -17,6 +17,7 @@ int domain_soft_translate(struct domain *domain, unsigned long iova,
 			  bool write, phys_addr_t *phys);
 int domain_soft_rw(struct domain *domain, unsigned long iova, void *data,
 		   size_t length, bool write);
+int domain_soft_mark(struct domain *domain, unsigned long iova);
 
 int domain_soft_cache_create(void);
 void domain_soft_cache_destroy(void);

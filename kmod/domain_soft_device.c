@@ -199,6 +199,29 @@ EXPORT_SYMBOL_IOMMUKIT_INTERNAL(domain_soft_rw);
 /* ---- what was written ---- */
 
 /**
+ * domain_soft_mark - mark what an IOVA leads to as written
+ * @domain: a software domain
+ * @iova: the IOVA
+ *
+ * Context: any but NMI.
+ * Return: 0, or -ENOENT if nothing is mapped there.
+ */
+int domain_soft_mark(struct domain *domain, unsigned long iova)
+{
+	rwlock_t *lock = soft_reader(soft_of(domain));
+	struct soft_hit hit;
+	int rc;
+
+	read_lock(lock);
+	rc = soft_find(soft_of(domain), iova, 0, &hit);
+	if (!rc)
+		soft_mark(&hit);
+	read_unlock(lock);
+	return rc;
+}
+EXPORT_SYMBOL_IOMMUKIT_INTERNAL(domain_soft_mark);
+
+/**
  * struct soft_window - Entries of one table, in a read-out
  * @first: IOVA of the first
  * @size: what each stands for
@@ -301,18 +324,18 @@ static int soft_dirty_record(struct soft_window *window, unsigned long iova,
 }
 
 /* domain_ops.read_dirty */
-int soft_read_dirty(struct domain *domain, unsigned long iova, size_t length,
-		    unsigned int flags,
+int soft_read_dirty(struct domain *domain, unsigned long iova,
+		    unsigned long last, unsigned int flags,
 		    int (*record)(void *opaque, unsigned long iova,
 				  size_t length),
 		    void *opaque)
 {
 	struct soft_domain *soft = soft_of(domain);
-	unsigned long last = min(iova + (length - 1), domain->last);
 	struct soft_window window;
 	int rc = 0;
 
-	if (!length || iova > last)
+	last = min(last, domain->last);
+	if (iova > last)
 		return 0;
 	for (;;) {
 		soft_dirty_look(soft, iova, last, &window);

@@ -6,6 +6,7 @@
  * aborted with that mutex held; one that was published is destroyed without it.
  */
 #include <linux/err.h>
+#include <linux/module.h>
 #include <uapi/linux/iommukit.h>
 
 #include "device.h"
@@ -15,9 +16,8 @@
 
 static void hwpt_free_domain(struct hwpt *hwpt)
 {
-	struct domain *domain = hwpt->mirror.domain;
-
-	domain->ops->free(domain);
+	hwpt->domain->ops->free(hwpt->domain);
+	module_put(hwpt->ops->owner);
 	object_release(&hwpt->ioas->obj);
 }
 
@@ -81,10 +81,14 @@ struct hwpt *hwpt_create(struct iommukit_device *dev, struct ioas *ioas,
 	}
 	hwpt = container_of(obj, struct hwpt, obj);
 	hwpt->ctx = dev->ctx;
+	hwpt->domain = domain;
+	hwpt->ops = dev->desc->ops;
+	/* One of its functions has just run, for a device that is bound. */
+	__module_get(hwpt->ops->owner);
 	hwpt->ioas = ioas;
 	hwpt->mirror.domain = domain;
-	hwpt->ops = dev->desc->ops;
 	hwpt->dirty = flags & DOMAIN_CREATE_DIRTY;
+	hwpt->nestable = flags & DOMAIN_CREATE_PARENT;
 	INIT_LIST_HEAD(&hwpt->link);
 	object_hold(&ioas->obj);
 	return hwpt;
@@ -222,6 +226,10 @@ int hwpt_cmd_alloc(struct iommukit_ucmd *ucmd)
 		if (obj->ops == &ioas_object_ops)
 			rc = alloc_paging(ucmd, dev,
 					  container_of(obj, struct ioas, obj));
+		else if (obj->ops == &hwpt_object_ops)
+			rc = hwpt_alloc_nested(ucmd, dev,
+					       container_of(obj, struct hwpt,
+							    obj));
 		object_put(ucmd->ctx, obj);
 	}
 	object_put(ucmd->ctx, &dev->obj);

@@ -373,6 +373,42 @@ out_unlock:
 	return setup ? finish_setup(space, areas) : rc;
 }
 
+/* So many areas are looked at before others get the lock. */
+#define REACH_BATCH 4096
+
+/**
+ * iova_space_reach - how far areas reach without a hole
+ * @space: the space
+ * @first: first IOVA
+ * @last: last IOVA that matters
+ * @reach: gets the last IOVA up to @last before a hole; less if there are very many
+ *	areas
+ *
+ * Context: may sleep; killable.
+ * Return: 0; -ENOENT if nothing is mapped at @first; -EINTR.
+ */
+int iova_space_reach(struct iova_space *space, unsigned long first,
+		     unsigned long last, unsigned long *reach)
+{
+	MA_STATE(mas, &space->areas, first, first);
+	unsigned long next = first;
+	struct iova_area *area;
+	unsigned int n = 0;
+
+	if (down_read_killable(&space->lock))
+		return -EINTR;
+	mas_for_each(&mas, area, last) {
+		if (area->setup || area->iova > next)
+			break;
+		next = min(area->last, last) + 1;
+		if (!next || next > last || ++n == REACH_BATCH)
+			break;
+	}
+	up_read(&space->lock);
+	*reach = next - 1;
+	return next == first ? -ENOENT : 0;
+}
+
 /**
  * iova_space_collect - make copies of the areas that cover a range
  * @space: the space

@@ -20,8 +20,10 @@
 
 #include "compat.h"
 #include "device.h"
+#include "dirty.h"
 #include "domain_soft.h"
 #include "fail.h"
+#include "fault.h"
 #include "ioas.h"
 #include "pages.h"
 #include "private.h"
@@ -130,7 +132,12 @@ static int cmd_info(struct iommukit_ucmd *ucmd)
 /* As large as the largest structure, or as the test module's may be. */
 union command_buffer {
 	struct iommukit_destroy destroy;
+	struct iommukit_fault_alloc fault_alloc;
+	struct iommukit_hw_info hw_info;
 	struct iommukit_hwpt_alloc hwpt_alloc;
+	struct iommukit_hwpt_get_dirty_bitmap hwpt_get_dirty_bitmap;
+	struct iommukit_hwpt_invalidate hwpt_invalidate;
+	struct iommukit_hwpt_set_dirty_tracking hwpt_set_dirty_tracking;
 	struct iommukit_info info;
 	struct iommukit_ioas_alloc ioas_alloc;
 	struct iommukit_ioas_allow_iovas ioas_allow_iovas;
@@ -178,6 +185,16 @@ static const struct command compat_commands[] = {
 		struct iommukit_vfio_ioas, __reserved),
 	COMMAND(IOMMUKIT_HWPT_ALLOC, hwpt_cmd_alloc,
 		struct iommukit_hwpt_alloc, __reserved),
+	COMMAND(IOMMUKIT_GET_HW_INFO, device_cmd_hw_info,
+		struct iommukit_hw_info, __reserved),
+	COMMAND(IOMMUKIT_HWPT_SET_DIRTY_TRACKING, hwpt_cmd_set_dirty_tracking,
+		struct iommukit_hwpt_set_dirty_tracking, __reserved),
+	COMMAND(IOMMUKIT_HWPT_GET_DIRTY_BITMAP, hwpt_cmd_get_dirty_bitmap,
+		struct iommukit_hwpt_get_dirty_bitmap, data),
+	COMMAND(IOMMUKIT_HWPT_INVALIDATE, hwpt_cmd_invalidate,
+		struct iommukit_hwpt_invalidate, __reserved),
+	COMMAND(IOMMUKIT_FAULT_QUEUE_ALLOC, fault_queue_cmd_alloc,
+		struct iommukit_fault_alloc, out_fault_fd),
 	[COMMAND_SLOT(CMD_COMPAT_LAST)] = {},
 };
 

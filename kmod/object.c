@@ -314,7 +314,7 @@ bool object_end_user(struct iommukit_ctx *ctx, struct iommukit_object *obj,
 {
 	bool alone;
 
-	wait_event(ctx->wait, object_left(ctx, obj, &alone));
+	wait_event_idle(ctx->wait, object_left(ctx, obj, &alone));
 	if (alone && destroy)
 		object_destroy(obj);
 	return alone;

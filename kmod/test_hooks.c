@@ -11,6 +11,7 @@
 
 #include "compat.h"
 #include "device.h"
+#include "fault.h"
 #include "domain_soft.h"
 #include "ioas.h"
 #include "pages.h"
@@ -129,4 +130,7 @@ EXPORT_SYMBOL_IOMMUKIT_INTERNAL(iommukit_device_unbind);
 EXPORT_SYMBOL_IOMMUKIT_INTERNAL(iommukit_device_attach);
 EXPORT_SYMBOL_IOMMUKIT_INTERNAL(iommukit_device_replace);
 EXPORT_SYMBOL_IOMMUKIT_INTERNAL(iommukit_device_detach);
+EXPORT_SYMBOL_IOMMUKIT_INTERNAL(iommukit_device_get);
+EXPORT_SYMBOL_IOMMUKIT_INTERNAL(device_report_faults);
 EXPORT_SYMBOL_IOMMUKIT_INTERNAL(hwpt_get);
+EXPORT_SYMBOL_IOMMUKIT_INTERNAL(hwpt_nested_get);

@@ -49,6 +49,9 @@ enum {
 	IOMMUKIT_TEST_OP_MOCK_DOMAIN_REPLACE = 10,
 	IOMMUKIT_TEST_OP_ACCESS_REPLACE_IOAS = 11,
 	IOMMUKIT_TEST_OP_MOCK_DOMAIN_FLAGS = 12,
+	IOMMUKIT_TEST_OP_DIRTY = 13,
+	IOMMUKIT_TEST_OP_MD_CHECK_IOTLB = 14,
+	IOMMUKIT_TEST_OP_TRIGGER_IOPF = 15,
 
 	/*
 	 * Not of /dev/iommu: what its test command cannot reach. @id is an
@@ -109,6 +112,13 @@ enum {
 	 */
 	IOMMUKIT_TEST_OP_DOMAIN_CHASE = 0x128,
 	IOMMUKIT_TEST_OP_DOMAIN_FOLLOW = 0x129,
+
+	/* As MOCK_DOMAIN_FLAGS, with what its device cannot have */
+	IOMMUKIT_TEST_OP_MOCK_CREATE = 0x130,
+	/* As TRIGGER_IOPF: @count faults, @addr and pages behind it, as one group */
+	IOMMUKIT_TEST_OP_MOCK_FAULTS = 0x131,
+	/* What a mock device, @id, has seen */
+	IOMMUKIT_TEST_OP_MOCK_STATS = 0x132,
 };
 
 enum {
@@ -166,6 +176,39 @@ enum {
 	IOMMUKIT_TEST_DEVICE_NO_DIRTY = 1 << 0,
 	IOMMUKIT_TEST_DEVICE_HUGE_IOVA = 1 << 1,
 	IOMMUKIT_TEST_DEVICE_PASID = 1 << 2,
+
+	/* MOCK_CREATE: [first, last] is not translated ... */
+	IOMMUKIT_TEST_DEVICE_REGION = 1 << 16,
+	/* ... but for interrupts of the device, wherever they have to go */
+	IOMMUKIT_TEST_DEVICE_SW_MSI = 1 << 17,
+};
+
+/* What GET_HW_INFO says of a mock device */
+#define IOMMUKIT_TEST_HW_INFO_TYPE 0xfeedbeefU
+#define IOMMUKIT_TEST_HW_INFO_REGVAL 0xdeadbeefU
+#define IOMMUKIT_TEST_PASID_WIDTH 20
+
+struct iommukit_test_hw_info {
+	__u32 flags;
+	__u32 test_reg;
+};
+
+/* Data of a nested HWPT: what its cache is filled with */
+#define IOMMUKIT_TEST_HWPT_DATA_TYPE 0xdeadU
+#define IOMMUKIT_TEST_IOTLB_DEFAULT 0x0badbeefU
+#define IOMMUKIT_TEST_IOTLB_NUM 4
+
+struct iommukit_test_hwpt {
+	__u32 iotlb;
+};
+
+/* Requests of HWPT_INVALIDATE: zero one entry of the cache, or all */
+#define IOMMUKIT_TEST_INVALIDATE_TYPE 0xdeadbeefU
+#define IOMMUKIT_TEST_INVALIDATE_ALL (1U << 0)
+
+struct iommukit_test_invalidate {
+	__u32 flags;
+	__u32 iotlb_id;
 };
 
 /* What a mock domain can map, in pages of half of the kernel's */
@@ -212,6 +255,49 @@ struct iommukit_test_cmd {
 		struct {
 			__u32 access_pages_id;
 		} destroy_access_pages;
+		struct {
+			__u32 flags;
+			__aligned_u64 iova;
+			__aligned_u64 length;
+			__aligned_u64 page_size;
+			__aligned_u64 uptr;
+			__aligned_u64 out_nr_dirty;
+		} dirty;
+		struct {
+			__u32 id;
+			__u32 iotlb;
+		} check_iotlb;
+		struct {
+			__u32 dev_id;
+			__u32 pasid;
+			__u32 grpid;
+			__u32 perm;
+			__aligned_u64 addr;
+			/* MOCK_FAULTS, 1 to 8 */
+			__u32 count;
+		} trigger_iopf;
+		struct {
+			__u32 out_stdev_id;
+			__u32 out_hwpt_id;
+			__u32 out_idev_id;
+			__u32 dev_flags;
+			/* A mock device whose group it joins, or 0 */
+			__u32 sibling;
+			__u32 __reserved;
+			__aligned_u64 first;
+			__aligned_u64 last;
+		} mock_create;
+		struct {
+			/* Groups of faults that were answered like that */
+			__u32 out_success;
+			__u32 out_invalid;
+			/* Of its group: how often it got another domain, or none */
+			__u32 out_switches;
+			/* ... whether it has one */
+			__u32 out_attached;
+			/* ... how often a domain was prepared for interrupts */
+			__u32 out_msi;
+		} mock_stats;
 		struct {
 			__u32 flags;
 			__u32 out_access_pages_id;

@@ -2,8 +2,8 @@
 /*
  * Inside of iommukit_test.ko: test_main.c has the table of ops and those that
  * need no access, test_access.c a driver that does what it is told, test_bitmap.c
- * IOVA bitmaps, test_domain.c software domains, test_fail.c the knob of fault
- * injection.
+ * IOVA bitmaps, test_domain.c software domains, test_mock.c and test_nested.c mock
+ * devices, test_fail.c the knob of fault injection.
  */
 #ifndef IOMMUKIT_TEST_H
 #define IOMMUKIT_TEST_H
@@ -57,7 +57,12 @@ int test_domain_chase(const struct test_request *req);
 int test_domain_follow(const struct test_request *req);
 int test_mock_domain(const struct test_request *req);
 int test_mock_domain_replace(const struct test_request *req);
+int test_mock_create(const struct test_request *req);
+int test_mock_stats(const struct test_request *req);
+int test_trigger_iopf(const struct test_request *req);
 int test_check_map(const struct test_request *req);
+int test_check_iotlb(const struct test_request *req);
+int test_dirty(const struct test_request *req);
 
 void test_fail_init(void);
 void test_fail_exit(void);

@@ -551,6 +551,8 @@ static int test_domain_record(void *opaque, unsigned long iova, size_t length)
 int test_domain_read_dirty(const struct test_request *req)
 {
 	struct iommukit_test_cmd *cmd = req->cmd;
+	u64 iova = cmd->domain_read_dirty.iova;
+	u64 length = cmd->domain_read_dirty.length;
 	u32 flags = cmd->domain_read_dirty.flags;
 	struct test_domain *td;
 	struct file *file;
@@ -560,9 +562,7 @@ int test_domain_read_dirty(const struct test_request *req)
 	if (IS_ERR(td))
 		return PTR_ERR(td);
 	cmd->domain_read_dirty.out_nr = 0;
-	ret = td->domain->ops->read_dirty(td->domain,
-					  cmd->domain_read_dirty.iova,
-					  cmd->domain_read_dirty.length,
+	ret = td->domain->ops->read_dirty(td->domain, iova, iova + length - 1,
 					  flags & IOMMUKIT_TEST_DOMAIN_NO_CLEAR ?
 						  DOMAIN_DIRTY_NO_CLEAR : 0,
 					  flags & IOMMUKIT_TEST_DOMAIN_NO_RECORD ?
@@ -640,7 +640,8 @@ int test_domain_follow(const struct test_request *req)
 	while (n != cmd->domain_chase.last && !ret) {
 		bool noticed = false;
 
-		ret = td->domain->ops->read_dirty(td->domain, iova, PAGE_SIZE, 0,
+		ret = td->domain->ops->read_dirty(td->domain, iova,
+						  iova + PAGE_SIZE - 1, 0,
 						  test_domain_notice, &noticed);
 		if (!ret && noticed) {
 			ret = domain_soft_rw(td->domain,

@@ -111,6 +111,9 @@ static const struct {
 	{ IOMMUKIT_TEST_OP_MOCK_DOMAIN_REPLACE, test_mock_domain_replace },
 	{ IOMMUKIT_TEST_OP_ACCESS_REPLACE_IOAS, test_access_replace },
 	{ IOMMUKIT_TEST_OP_MOCK_DOMAIN_FLAGS, test_mock_domain },
+	{ IOMMUKIT_TEST_OP_DIRTY, test_dirty },
+	{ IOMMUKIT_TEST_OP_MD_CHECK_IOTLB, test_check_iotlb },
+	{ IOMMUKIT_TEST_OP_TRIGGER_IOPF, test_trigger_iopf },
 	{ IOMMUKIT_TEST_OP_ACCESS_CREATE, test_access_create_ext },
 	{ IOMMUKIT_TEST_OP_ACCESS_BEHAVIOUR, test_access_behaviour },
 	{ IOMMUKIT_TEST_OP_ACCESS_STATS, test_access_stats },
@@ -133,6 +136,9 @@ static const struct {
 	{ IOMMUKIT_TEST_OP_DOMAIN_READ_DIRTY, test_domain_read_dirty },
 	{ IOMMUKIT_TEST_OP_DOMAIN_CHASE, test_domain_chase },
 	{ IOMMUKIT_TEST_OP_DOMAIN_FOLLOW, test_domain_follow },
+	{ IOMMUKIT_TEST_OP_MOCK_CREATE, test_mock_create },
+	{ IOMMUKIT_TEST_OP_MOCK_FAULTS, test_trigger_iopf },
+	{ IOMMUKIT_TEST_OP_MOCK_STATS, test_mock_stats },
 };
 
 static int test_command(struct iommukit_ctx *ictx, void *cmd,

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Mock devices: they translate nothing, but their IO page tables are real, and can
- * be looked at. Each is a group of its own, and an object of the context.
+ * be looked at. Each is an object of the context, and a group of its own unless it
+ * was asked to join another's.
  */
 #include <linux/err.h>
+#include <linux/kref.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
@@ -12,31 +14,65 @@
 #include "device.h"
 #include "domain.h"
 #include "domain_soft.h"
+#include "fault.h"
 #include "test.h"
+#include "test_mock.h"
 
-#define MOCK_PAGE_SIZE (PAGE_SIZE / 2)
 #define MOCK_HUGE_SIZE (512 * MOCK_PAGE_SIZE)
 #define MOCK_FLAGS (IOMMUKIT_TEST_DEVICE_NO_DIRTY |   \
 		    IOMMUKIT_TEST_DEVICE_HUGE_IOVA |  \
 		    IOMMUKIT_TEST_DEVICE_PASID)
+#define MOCK_CREATE_FLAGS (MOCK_FLAGS | IOMMUKIT_TEST_DEVICE_REGION | \
+			   IOMMUKIT_TEST_DEVICE_SW_MSI)
+#define MOCK_FAULTS_MAX 8
+
+/**
+ * struct mock_group - Devices whose IOMMU cannot tell them apart
+ * @kref: One of each device
+ * @switches: How often they got another domain, or none
+ * @attached: They have one
+ * @msi: How often a domain was prepared for interrupts
+ */
+struct mock_group {
+	struct kref kref;
+	u32 switches;
+	bool attached;
+	atomic_t msi;
+};
 
 /**
  * struct mock_device - Object that stands for a device
  * @obj: The object
  * @ictx: Its context
  * @desc: What the core knows of it
+ * @region: What it does not translate
+ * @group: Its group
  * @dev: The device object, bound and attached
  * @flags: IOMMUKIT_TEST_DEVICE_*
- * @domain: What it uses, or NULL
+ * @answers: How many groups of faults were answered, by code
  */
 struct mock_device {
 	struct iommukit_object obj;
 	struct iommukit_ctx *ictx;
 	struct device_desc desc;
+	struct device_region region;
+	struct mock_group *group;
 	struct iommukit_device *dev;
 	u32 flags;
-	struct domain *domain;
+	atomic_t answers[2];
 };
+
+static void mock_group_release(struct kref *kref)
+{
+	kfree(container_of(kref, struct mock_group, kref));
+}
+
+static void mock_group_put(struct mock_group *group)
+{
+	kref_put(&group->kref, mock_group_release);
+}
+
+/* ---- as the core sees it ---- */
 
 static struct domain *mock_domain_create(void *priv, unsigned int flags)
 {
@@ -53,14 +89,42 @@ static int mock_set_domain(void *priv, struct domain *domain)
 {
 	struct mock_device *mock = priv;
 
-	mock->domain = domain;
+	mock->group->switches++;
+	mock->group->attached = domain;
 	return 0;
 }
 
-static const struct device_ops mock_device_ops = {
+static int mock_set_msi(void *priv, struct domain *domain, unsigned long base)
+{
+	struct mock_device *mock = priv;
+
+	atomic_inc(&mock->group->msi);
+	return 0;
+}
+
+static const void *mock_hw_info(void *priv, u32 *type, size_t *length)
+{
+	static const struct iommukit_test_hw_info info = {
+		.test_reg = IOMMUKIT_TEST_HW_INFO_REGVAL,
+	};
+
+	if (*type && *type != IOMMUKIT_TEST_HW_INFO_TYPE)
+		return ERR_PTR(-EOPNOTSUPP);
+	*type = IOMMUKIT_TEST_HW_INFO_TYPE;
+	*length = sizeof(info);
+	return &info;
+}
+
+const struct device_ops mock_device_ops = {
+	.owner = THIS_MODULE,
 	.domain_create = mock_domain_create,
 	.set_domain = mock_set_domain,
+	.nested_create = mock_nested_create,
+	.set_msi = mock_set_msi,
+	.hw_info = mock_hw_info,
 };
+
+/* ---- as user space sees it ---- */
 
 static void mock_destroy(struct iommukit_object *obj)
 {
@@ -68,6 +132,7 @@ static void mock_destroy(struct iommukit_object *obj)
 
 	iommukit_device_detach(mock->dev);
 	iommukit_device_unbind(mock->dev);
+	mock_group_put(mock->group);
 }
 
 static const struct object_ops mock_object_ops = {
@@ -75,45 +140,94 @@ static const struct object_ops mock_object_ops = {
 	.destroy = mock_destroy,
 };
 
-int test_mock_domain(const struct test_request *req)
+static struct mock_device *mock_get(struct iommukit_ctx *ictx, u32 id)
+{
+	struct iommukit_object *obj = object_get(ictx, id, &mock_object_ops);
+
+	if (IS_ERR(obj))
+		return ERR_CAST(obj);
+	return container_of(obj, struct mock_device, obj);
+}
+
+/**
+ * struct mock_spec - A mock device that is asked for
+ * @pt_id: What it is attached to; then the HWPT
+ * @flags: IOMMUKIT_TEST_DEVICE_*
+ * @sibling: Whose group it joins, or 0
+ * @region: What it does not translate
+ */
+struct mock_spec {
+	u32 pt_id;
+	u32 flags;
+	u32 sibling;
+	struct device_region region;
+};
+
+static struct mock_group *mock_group_get(struct iommukit_ctx *ictx, u32 sibling)
+{
+	struct mock_device *mock;
+	struct mock_group *group;
+
+	if (!sibling) {
+		group = kzalloc(sizeof(*group), GFP_KERNEL_ACCOUNT);
+		if (!group)
+			return ERR_PTR(-ENOMEM);
+		kref_init(&group->kref);
+		return group;
+	}
+	mock = mock_get(ictx, sibling);
+	if (IS_ERR(mock))
+		return ERR_CAST(mock);
+	group = mock->group;
+	kref_get(&group->kref);
+	object_put(ictx, &mock->obj);
+	return group;
+}
+
+static int mock_create(const struct test_request *req, struct mock_spec *spec)
 {
 	struct iommukit_test_cmd *cmd = req->cmd;
-	bool with_flags = cmd->op == IOMMUKIT_TEST_OP_MOCK_DOMAIN_FLAGS;
-	u32 flags = with_flags ? cmd->mock_domain.dev_flags : 0;
-	u32 pt_id = cmd->id;
 	struct iommukit_object *obj;
 	struct mock_device *mock;
 	u32 dev_id;
 	int ret;
 
 	BUILD_BUG_ON(offsetof(struct mock_device, obj));
-	if (flags & ~MOCK_FLAGS)
-		return -EINVAL;
 	obj = object_reserve(req->ictx, sizeof(*mock), &mock_object_ops);
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
 	mock = container_of(obj, struct mock_device, obj);
 	mock->ictx = req->ictx;
-	mock->flags = flags;
+	mock->flags = spec->flags;
+	mock->region = spec->region;
+	mock->group = mock_group_get(req->ictx, spec->sibling);
+	if (IS_ERR(mock->group)) {
+		ret = PTR_ERR(mock->group);
+		goto err_abort;
+	}
 	mock->desc = (struct device_desc){
 		.ops = &mock_device_ops,
 		.priv = mock,
-		.group = mock,
+		.group = mock->group,
 		.abilities = DEVICE_USER_DOMAINS |
-			     (flags & IOMMUKIT_TEST_DEVICE_NO_DIRTY ?
+			     (spec->flags & IOMMUKIT_TEST_DEVICE_NO_DIRTY ?
 				      0 : DEVICE_DIRTY_TRACKING),
+		.pasid_bits = spec->flags & IOMMUKIT_TEST_DEVICE_PASID ?
+				      IOMMUKIT_TEST_PASID_WIDTH : 0,
+		.regions = &mock->region,
+		.nr_regions = !!(spec->flags & IOMMUKIT_TEST_DEVICE_REGION),
 		.owned_by_ctx = true,
 	};
 	mock->dev = iommukit_device_bind(req->ictx, &mock->desc, &dev_id);
 	if (IS_ERR(mock->dev)) {
 		ret = PTR_ERR(mock->dev);
-		goto err_abort;
+		goto err_put_group;
 	}
-	ret = iommukit_device_attach(mock->dev, &pt_id);
+	ret = iommukit_device_attach(mock->dev, &spec->pt_id);
 	if (ret)
 		goto err_unbind;
 	cmd->mock_domain.out_stdev_id = obj->id;
-	cmd->mock_domain.out_hwpt_id = pt_id;
+	cmd->mock_domain.out_hwpt_id = spec->pt_id;
 	cmd->mock_domain.out_idev_id = dev_id;
 	ret = test_respond(req);
 	if (ret)
@@ -125,28 +239,138 @@ err_detach:
 	iommukit_device_detach(mock->dev);
 err_unbind:
 	iommukit_device_unbind(mock->dev);
+err_put_group:
+	mock_group_put(mock->group);
 err_abort:
 	object_abort(req->ictx, obj);
 	return ret;
 }
 
+int test_mock_domain(const struct test_request *req)
+{
+	struct iommukit_test_cmd *cmd = req->cmd;
+	struct mock_spec spec = { .pt_id = cmd->id };
+
+	if (cmd->op == IOMMUKIT_TEST_OP_MOCK_DOMAIN_FLAGS)
+		spec.flags = cmd->mock_domain.dev_flags;
+	if (spec.flags & ~MOCK_FLAGS)
+		return -EINVAL;
+	return mock_create(req, &spec);
+}
+
+int test_mock_create(const struct test_request *req)
+{
+	struct iommukit_test_cmd *cmd = req->cmd;
+	struct mock_spec spec = {
+		.pt_id = cmd->id,
+		.flags = cmd->mock_create.dev_flags,
+		.sibling = cmd->mock_create.sibling,
+		.region = {
+			.first = cmd->mock_create.first,
+			.last = cmd->mock_create.last,
+			.sw_msi = cmd->mock_create.dev_flags &
+				  IOMMUKIT_TEST_DEVICE_SW_MSI,
+		},
+	};
+	bool region = spec.flags & IOMMUKIT_TEST_DEVICE_REGION;
+
+	if ((spec.flags & ~MOCK_CREATE_FLAGS) || cmd->mock_create.__reserved ||
+	    (region ? spec.region.first > spec.region.last :
+		      spec.region.sw_msi))
+		return -EINVAL;
+	return mock_create(req, &spec);
+}
+
 int test_mock_domain_replace(const struct test_request *req)
 {
 	struct iommukit_test_cmd *cmd = req->cmd;
-	struct iommukit_object *obj;
 	u32 pt_id = cmd->mock_domain_replace.pt_id;
+	struct mock_device *mock;
 	int ret;
 
-	obj = object_get(req->ictx, cmd->id, &mock_object_ops);
-	if (IS_ERR(obj))
-		return PTR_ERR(obj);
-	ret = iommukit_device_replace(container_of(obj, struct mock_device, obj)->dev,
-			     &pt_id);
-	object_put(req->ictx, obj);
+	mock = mock_get(req->ictx, cmd->id);
+	if (IS_ERR(mock))
+		return PTR_ERR(mock);
+	ret = iommukit_device_replace(mock->dev, &pt_id);
+	object_put(req->ictx, &mock->obj);
 	if (ret)
 		return ret;
 	cmd->mock_domain_replace.pt_id = pt_id;
 	return test_respond(req);
+}
+
+int test_mock_stats(const struct test_request *req)
+{
+	struct iommukit_test_cmd *cmd = req->cmd;
+	struct mock_device *mock = mock_get(req->ictx, cmd->id);
+
+	if (IS_ERR(mock))
+		return PTR_ERR(mock);
+	cmd->mock_stats.out_success =
+		atomic_read(&mock->answers[IOMMUKIT_PAGE_RESP_SUCCESS]);
+	cmd->mock_stats.out_invalid =
+		atomic_read(&mock->answers[IOMMUKIT_PAGE_RESP_INVALID]);
+	cmd->mock_stats.out_switches = READ_ONCE(mock->group->switches);
+	cmd->mock_stats.out_attached = READ_ONCE(mock->group->attached);
+	cmd->mock_stats.out_msi = atomic_read(&mock->group->msi);
+	object_put(req->ictx, &mock->obj);
+	return test_respond(req);
+}
+
+/* ---- faults ---- */
+
+static void mock_answer(void *priv, u32 code)
+{
+	struct mock_device *mock = priv;
+
+	atomic_inc(&mock->answers[code]);
+}
+
+/* As an IOMMU does: nobody there to answer is an answer as well. */
+int test_trigger_iopf(const struct test_request *req)
+{
+	struct iommukit_test_cmd *cmd = req->cmd;
+	bool several = cmd->op == IOMMUKIT_TEST_OP_MOCK_FAULTS;
+	u32 i, nr = several ? cmd->trigger_iopf.count : 1;
+	struct device_fault faults[MOCK_FAULTS_MAX] = {};
+	struct iommukit_device *dev;
+	struct mock_device *mock;
+
+	if (!nr || nr > MOCK_FAULTS_MAX)
+		return -EINVAL;
+	dev = iommukit_device_get(req->ictx, cmd->trigger_iopf.dev_id);
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	if (dev->desc->ops != &mock_device_ops) {
+		object_put(req->ictx, &dev->obj);
+		return -EINVAL;
+	}
+	for (i = 0; i < nr; i++) {
+		faults[i].flags = cmd->trigger_iopf.pasid ?
+				  IOMMUKIT_PGFAULT_FLAGS_PASID_VALID : 0;
+		faults[i].pasid = cmd->trigger_iopf.pasid;
+		faults[i].grpid = cmd->trigger_iopf.grpid;
+		faults[i].perm = cmd->trigger_iopf.perm;
+		faults[i].addr = cmd->trigger_iopf.addr + i * PAGE_SIZE;
+	}
+	faults[nr - 1].flags |= IOMMUKIT_PGFAULT_FLAGS_LAST_PAGE;
+	mock = dev->desc->priv;
+	if (device_report_faults(dev, faults, nr, mock_answer, mock))
+		mock_answer(mock, IOMMUKIT_PAGE_RESP_INVALID);
+	object_put(req->ictx, &dev->obj);
+	return 0;
+}
+
+/* ---- page tables ---- */
+
+static struct hwpt *mock_hwpt_get(const struct test_request *req)
+{
+	struct hwpt *hwpt = hwpt_get(req->ictx, req->cmd->id);
+
+	if (IS_ERR(hwpt) || hwpt->ops == &mock_device_ops)
+		return hwpt;
+	object_put(req->ictx, &hwpt->obj);
+	return ERR_PTR(-EINVAL);
 }
 
 /* Does @iova lead to the memory that is at @uptr? */
@@ -179,16 +403,58 @@ int test_check_map(const struct test_request *req)
 	if (!IS_ALIGNED(iova | length | uptr, MOCK_PAGE_SIZE) ||
 	    check_add_overflow(uptr, length, &end))
 		return -EINVAL;
-	hwpt = hwpt_get(req->ictx, req->cmd->id);
+	hwpt = mock_hwpt_get(req);
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
-	if (hwpt->ops != &mock_device_ops)
-		ret = -EINVAL;
 	for (; !ret && uptr != end; uptr += MOCK_PAGE_SIZE) {
-		ret = mock_check_page(hwpt->mirror.domain, iova, uptr);
+		ret = mock_check_page(hwpt->domain, iova, uptr);
 		iova += MOCK_PAGE_SIZE;
 		cond_resched();
 	}
 	object_put(req->ictx, &hwpt->obj);
 	return ret;
+}
+
+/* As if a device had written where bits of the caller's are set. */
+static int mock_mark(struct domain *domain, struct iommukit_test_cmd *cmd)
+{
+	u64 nr = cmd->dirty.length / cmd->dirty.page_size;
+	const u8 __user *bits = u64_to_user_ptr(cmd->dirty.uptr);
+	u8 byte = 0;
+	u64 i;
+
+	cmd->dirty.out_nr_dirty = 0;
+	for (i = 0; i < nr; i++) {
+		if (!(i % 8) && get_user(byte, &bits[i / 8]))
+			return -EFAULT;
+		if ((byte & BIT(i % 8)) &&
+		    !domain_soft_mark(domain, cmd->dirty.iova +
+						      i * cmd->dirty.page_size))
+			cmd->dirty.out_nr_dirty++;
+		if (!(i % 4096)) {
+			if (fatal_signal_pending(current))
+				return -EINTR;
+			cond_resched();
+		}
+	}
+	return 0;
+}
+
+int test_dirty(const struct test_request *req)
+{
+	struct iommukit_test_cmd *cmd = req->cmd;
+	u64 page_size = cmd->dirty.page_size;
+	struct hwpt *hwpt;
+	int ret;
+
+	if (!page_size || !cmd->dirty.length || !cmd->dirty.uptr ||
+	    cmd->dirty.iova % page_size || cmd->dirty.length % page_size)
+		return -EINVAL;
+	hwpt = mock_hwpt_get(req);
+	if (IS_ERR(hwpt))
+		return PTR_ERR(hwpt);
+	ret = hwpt->domain->dirty_tracking ? mock_mark(hwpt->domain, cmd) :
+					     -EINVAL;
+	object_put(req->ictx, &hwpt->obj);
+	return ret ?: test_respond(req);
 }

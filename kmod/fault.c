@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Fault queues. A group of faults is unread, then unanswered, then gone. It always
+ * gets exactly one answer: of user space, or INVALID when its device is detached or
+ * moved, for then there is nothing any more that user space could have mended.
+ */
+#include "fault.h"
+
+#include <linux/anon_inodes.h>
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/iommukit.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "device.h"
+#include "fail.h"
+#include "private.h"
+
+static void group_put(struct fault_group *group)
+{
+	if (refcount_dec_and_test(&group->refs))
+		kfree(group);
+}
+
+static void group_answer(struct fault_group *group, u32 code)
+{
+	group->answer(group->priv, code);
+	group_put(group);
+}
+
+/* ---- from devices ---- */
+
+static void queue_add(struct fault_queue *queue, struct fault_group *group)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&queue->unread_lock, flags);
+	list_add_tail(&group->link, &queue->unread);
+	spin_unlock_irqrestore(&queue->unread_lock, flags);
+	wake_up_poll(&queue->wait, EPOLLIN | EPOLLRDNORM);
+}
+
+/* What the device waits for since before its present attachment is of no use. */
+static void queue_answer_stale(struct fault_queue *queue,
+			       const struct iommukit_device *dev)
+{
+	struct fault_group *group, *next;
+	unsigned long cookie;
+	LIST_HEAD(stale);
+
+	mutex_lock(&queue->lock);
+	spin_lock_irq(&queue->unread_lock);
+	list_for_each_entry_safe(group, next, &queue->unread, link)
+		if (group->dev == dev && group->turn != dev->turn)
+			list_move_tail(&group->link, &stale);
+	spin_unlock_irq(&queue->unread_lock);
+
+	list_for_each_entry_safe(group, next, &stale, link) {
+		list_del_init(&group->link);
+		group_answer(group, IOMMUKIT_PAGE_RESP_INVALID);
+	}
+	xa_for_each(&queue->unanswered, cookie, group) {
+		if (group->dev != dev || group->turn == dev->turn)
+			continue;
+		xa_erase(&queue->unanswered, cookie);
+		group_answer(group, IOMMUKIT_PAGE_RESP_INVALID);
+	}
+	mutex_unlock(&queue->lock);
+}
+
+/**
+ * device_set_queue - where the faults of a device go from now on
+ * @dev: a device that is being attached, moved or detached; the lock of its group is
+ *	held
+ * @queue: a queue, or NULL
+ *
+ * All that it reported before has been answered on return.
+ *
+ * Context: may sleep.
+ */
+void device_set_queue(struct iommukit_device *dev, struct fault_queue *queue)
+{
+	struct fault_queue *old;
+
+	lockdep_assert_held(&dev->group->lock);
+	spin_lock_irq(&dev->faults_lock);
+	old = dev->queue;
+	dev->queue = queue;
+	dev->turn++;
+	spin_unlock_irq(&dev->faults_lock);
+	if (old)
+		queue_answer_stale(old, dev);
+}
+
+/**
+ * device_report_faults - ask user space for pages
+ * @dev: a device
+ * @faults: one or several, that are answered together
+ * @nr: how many
+ * @answer: called once with one of IOMMUKIT_PAGE_RESP_*, before the device is
+ *	detached; may sleep, and report faults, but not attach or detach
+ * @priv: argument for that
+ *
+ * Context: any but NMI.
+ * Return: 0; -ENODEV if the device is not attached to anything with a queue; -ENOMEM.
+ * On failure there will be no answer.
+ */
+int device_report_faults(struct iommukit_device *dev,
+			 const struct device_fault *faults, unsigned int nr,
+			 void (*answer)(void *priv, u32 code), void *priv)
+{
+	struct fault_group *group;
+	struct fault_queue *queue;
+	unsigned long flags;
+	unsigned int i;
+
+	group = fail_alloc(kzalloc(struct_size(group, faults, nr),
+				   GFP_ATOMIC | __GFP_ACCOUNT));
+	if (!group)
+		return -ENOMEM;
+	refcount_set(&group->refs, 1);
+	group->dev = dev;
+	group->answer = answer;
+	group->priv = priv;
+	group->nr = nr;
+	for (i = 0; i < nr; i++) {
+		struct iommukit_hwpt_pgfault *to = &group->faults[i];
+
+		to->flags = faults[i].flags;
+		to->dev_id = dev->obj.id;
+		to->pasid = faults[i].pasid;
+		to->grpid = faults[i].grpid;
+		to->perm = faults[i].perm;
+		to->addr = faults[i].addr;
+	}
+
+	spin_lock_irqsave(&dev->faults_lock, flags);
+	queue = dev->queue;
+	group->turn = dev->turn;
+	if (queue)
+		queue_add(queue, group);
+	spin_unlock_irqrestore(&dev->faults_lock, flags);
+	if (queue)
+		return 0;
+	kfree(group);
+	return -ENODEV;
+}
+
+/* ---- to user space and back ---- */
+
+static size_t group_size(const struct fault_group *group)
+{
+	return group->nr * sizeof(group->faults[0]);
+}
+
+static struct fault_group *queue_first(struct fault_queue *queue)
+{
+	struct fault_group *group;
+
+	lockdep_assert_held(&queue->lock);
+	spin_lock_irq(&queue->unread_lock);
+	group = list_first_entry_or_null(&queue->unread, struct fault_group,
+					 link);
+	spin_unlock_irq(&queue->unread_lock);
+	return group;
+}
+
+/* The oldest group, with a cookie and a reference; NULL if there is none. */
+static struct fault_group *queue_take(struct fault_queue *queue, size_t room)
+{
+	struct fault_group *group;
+	unsigned int i;
+	int rc;
+
+	if (mutex_lock_interruptible(&queue->lock))
+		return ERR_PTR(-ERESTARTSYS);
+	/* Only with the mutex held is one taken out: it stays the first. */
+	group = queue_first(queue);
+	if (!group)
+		goto out_unlock;
+	if (group_size(group) > room) {
+		group = ERR_PTR(-EINVAL);
+		goto out_unlock;
+	}
+	rc = fail_point(-ENOMEM) ?:
+	     xa_alloc(&queue->unanswered, &group->cookie, group,
+		      XA_LIMIT(1, INT_MAX), GFP_KERNEL_ACCOUNT);
+	if (rc) {
+		group = ERR_PTR(rc);
+		goto out_unlock;
+	}
+	spin_lock_irq(&queue->unread_lock);
+	list_del_init(&group->link);
+	spin_unlock_irq(&queue->unread_lock);
+	for (i = 0; i < group->nr; i++)
+		group->faults[i].cookie = group->cookie;
+	refcount_inc(&group->refs);
+out_unlock:
+	mutex_unlock(&queue->lock);
+	return group;
+}
+
+/* It could not be read, unless somebody answered it all the same. */
+static void queue_put_back(struct fault_queue *queue, struct fault_group *group)
+{
+	mutex_lock(&queue->lock);
+	if (xa_load(&queue->unanswered, group->cookie) == group) {
+		xa_erase(&queue->unanswered, group->cookie);
+		spin_lock_irq(&queue->unread_lock);
+		list_add(&group->link, &queue->unread);
+		spin_unlock_irq(&queue->unread_lock);
+	}
+	mutex_unlock(&queue->lock);
+}
+
+static ssize_t queue_read(struct file *file, char __user *buf, size_t count,
+			  loff_t *pos)
+{
+	struct fault_queue *queue = file->private_data;
+	struct fault_group *group;
+	size_t done = 0;
+	ssize_t rc = 0;
+
+	if (*pos || count % sizeof(group->faults[0]))
+		return -ESPIPE;
+	for (;;) {
+		group = queue_take(queue, count - done);
+		if (IS_ERR_OR_NULL(group)) {
+			rc = PTR_ERR_OR_ZERO(group);
+			break;
+		}
+		if (copy_to_user(buf + done, group->faults,
+				 group_size(group))) {
+			queue_put_back(queue, group);
+			group_put(group);
+			rc = -EFAULT;
+			break;
+		}
+		done += group_size(group);
+		group_put(group);
+	}
+	return done ?: rc;
+}
+
+static int queue_answer(struct fault_queue *queue, u32 cookie, u32 code)
+{
+	struct fault_group *group;
+
+	if (code != IOMMUKIT_PAGE_RESP_SUCCESS &&
+	    code != IOMMUKIT_PAGE_RESP_INVALID)
+		return -EINVAL;
+	if (mutex_lock_interruptible(&queue->lock))
+		return -ERESTARTSYS;
+	group = xa_erase(&queue->unanswered, cookie);
+	if (group)
+		group_answer(group, code);
+	mutex_unlock(&queue->lock);
+	return group ? 0 : -EINVAL;
+}
+
+static ssize_t queue_write(struct file *file, const char __user *buf,
+			   size_t count, loff_t *pos)
+{
+	struct fault_queue *queue = file->private_data;
+	struct iommukit_hwpt_page_response response;
+	size_t done;
+	int rc = 0;
+
+	if (*pos || count % sizeof(response))
+		return -ESPIPE;
+	for (done = 0; done < count; done += sizeof(response)) {
+		rc = copy_from_user(&response, buf + done, sizeof(response)) ?
+		     -EFAULT :
+		     queue_answer(queue, response.cookie, response.code);
+		if (rc)
+			break;
+	}
+	return done ?: rc;
+}
+
+static __poll_t queue_poll(struct file *file, struct poll_table_struct *wait)
+{
+	struct fault_queue *queue = file->private_data;
+	__poll_t events = EPOLLOUT | EPOLLWRNORM;
+
+	poll_wait(file, &queue->wait, wait);
+	spin_lock_irq(&queue->unread_lock);
+	if (!list_empty(&queue->unread))
+		events |= EPOLLIN | EPOLLRDNORM;
+	spin_unlock_irq(&queue->unread_lock);
+	return events;
+}
+
+static int queue_release(struct inode *inode, struct file *file)
+{
+	struct fault_queue *queue = file->private_data;
+	struct iommukit_ctx *ctx;
+
+	/* It was never given to user space. */
+	if (!queue)
+		return 0;
+	ctx = queue->ctx;
+	object_release(&queue->obj);
+	iommukit_ctx_put(ctx);
+	return 0;
+}
+
+static const struct file_operations queue_fops = {
+	.owner = THIS_MODULE,
+	.read = queue_read,
+	.write = queue_write,
+	.poll = queue_poll,
+	.release = queue_release,
+};
+
+/* ---- the object ---- */
+
+/* Neither its file nor a HWPT is there any more, so no device has faults in it. */
+static void queue_destroy(struct iommukit_object *obj)
+{
+	struct fault_queue *queue = container_of(obj, struct fault_queue, obj);
+
+	WARN_ON(!list_empty(&queue->unread) || !xa_empty(&queue->unanswered));
+	xa_destroy(&queue->unanswered);
+	mutex_destroy(&queue->lock);
+}
+
+static const struct object_ops queue_object_ops = {
+	.destroy = queue_destroy,
+};
+
+/**
+ * fault_queue_get - look a fault queue up for the time of a command
+ * @ctx: the context
+ * @id: its id
+ *
+ * Return: the queue for object_put(), or -ENOENT.
+ */
+struct fault_queue *fault_queue_get(struct iommukit_ctx *ctx, u32 id)
+{
+	struct iommukit_object *obj = object_get(ctx, id, &queue_object_ops);
+
+	if (IS_ERR(obj))
+		return ERR_CAST(obj);
+	return container_of(obj, struct fault_queue, obj);
+}
+
+int fault_queue_cmd_alloc(struct iommukit_ucmd *ucmd)
+{
+	struct iommukit_fault_alloc *cmd = ucmd->cmd;
+	struct fault_queue *queue;
+	struct iommukit_object *obj;
+	struct file *file;
+	int fd, rc;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+	BUILD_BUG_ON(offsetof(struct fault_queue, obj));
+	obj = object_reserve(ucmd->ctx, sizeof(*queue), &queue_object_ops);
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+	queue = container_of(obj, struct fault_queue, obj);
+	queue->ctx = ucmd->ctx;
+	mutex_init(&queue->lock);
+	xa_init_flags(&queue->unanswered, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
+	spin_lock_init(&queue->unread_lock);
+	INIT_LIST_HEAD(&queue->unread);
+	init_waitqueue_head(&queue->wait);
+
+	fd = fail_point(-EMFILE) ?: get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0) {
+		rc = fd;
+		goto err_abort;
+	}
+	file = fail_alloc(anon_inode_getfile("[iommukit-pgfault]", &queue_fops,
+					     NULL, O_RDWR)) ?: ERR_PTR(-ENOMEM);
+	if (IS_ERR(file)) {
+		rc = PTR_ERR(file);
+		goto err_put_fd;
+	}
+	cmd->out_fault_id = obj->id;
+	cmd->out_fault_fd = fd;
+	rc = ucmd_respond(ucmd, sizeof(*cmd));
+	if (rc)
+		goto err_put_file;
+	object_hold(obj);
+	iommukit_ctx_get(ucmd->ctx);
+	file->private_data = queue;
+	object_publish(ucmd->ctx, obj);
+	fd_install(fd, file);
+	return 0;
+
+err_put_file:
+	fput(file);
+err_put_fd:
+	put_unused_fd(fd);
+err_abort:
+	object_abort(ucmd->ctx, obj);
+	return rc;
+}
