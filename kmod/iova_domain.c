@@ -47,7 +47,13 @@ static int area_hold(struct iova_area *area)
 	return rc;
 }
 
-static void area_unhold(struct iova_area *area)
+/**
+ * iova_area_unhold - let go of the pages that domains needed
+ * @area: an area that is in no domain, or whose parts hold the pages instead
+ *
+ * Context: may sleep.
+ */
+void iova_area_unhold(struct iova_area *area)
 {
 	if (!area->held)
 		return;
@@ -55,6 +61,39 @@ static void area_unhold(struct iova_area *area)
 	if (!area->lost)
 		pages_unpin(area->pages, area_first_page(area),
 			    area_last_page(area));
+}
+
+/**
+ * iova_area_hold_parts - let two areas hold what one does
+ * @area: an area that nobody uses; to be let go of once it is out of its space
+ * @low: what takes the place of its lower part
+ * @high: what takes the place of the rest, from a whole page on
+ *
+ * Both are in the domains that the area is in.
+ *
+ * Context: may sleep; faults nothing in, for the pages are pinned.
+ * Return: 0; -ENOMEM; -EINTR.
+ */
+int iova_area_hold_parts(const struct iova_area *area, struct iova_area *low,
+			 struct iova_area *high)
+{
+	int rc;
+
+	low->lost = area->lost;
+	high->lost = area->lost;
+	low->in_moving = area->in_moving;
+	high->in_moving = area->in_moving;
+	low->turn = area->turn;
+	high->turn = area->turn;
+	if (!area->held || area->lost) {
+		low->held = area->held;
+		high->held = area->held;
+		return 0;
+	}
+	rc = area_hold(low) ?: area_hold(high);
+	if (rc)
+		iova_area_unhold(low);
+	return rc;
 }
 
 /* ---- one area and one domain ---- */
@@ -186,7 +225,7 @@ static int enter_domains(struct iova_space *space, struct iova_area *area)
 	area_set_in_moving(space, area, space->moving && !space->leaving);
 	/* Those that were there may have gone. */
 	if (!entered)
-		area_unhold(area);
+		iova_area_unhold(area);
 	return 0;
 
 err_unmap:
@@ -238,7 +277,7 @@ void iova_areas_leave_domains(struct iova_space *space, struct iova_area *areas)
 		d->domain->ops->sync(d->domain, &gather);
 	}
 	for (area = areas; area; area = area->next) {
-		area_unhold(area);
+		iova_area_unhold(area);
 		cond_resched();
 	}
 }
@@ -286,7 +325,7 @@ int iova_areas_enter_domains(struct iova_space *space, struct iova_area *areas)
 
 err_unhold:
 	for (area = areas; area; area = area->next)
-		area_unhold(area);
+		iova_area_unhold(area);
 	return rc;
 }
 
@@ -328,7 +367,7 @@ static int fill(struct iova_space *space, struct iova_domain *d)
 		if (!rc)
 			area_set_in_moving(space, area, true);
 		else if (!held)
-			area_unhold(area);
+			iova_area_unhold(area);
 		iova_area_idle(space, area);
 		if (!next)
 			break;
@@ -360,7 +399,7 @@ static unsigned long empty_batch(struct iova_space *space, struct iova_domain *d
 	for (i = 0; i < n; i++) {
 		area_set_in_moving(space, batch[i], false);
 		if (alone)
-			area_unhold(batch[i]);
+			iova_area_unhold(batch[i]);
 		iova_area_idle(space, batch[i]);
 	}
 	return n == LEAVE_BATCH ? next : 0;

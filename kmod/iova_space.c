@@ -176,22 +176,21 @@ struct iova_area *iova_space_lookup(struct iova_space *space,
 /* Keep an area, found under RCU, from going. */
 static int area_enter(struct iova_area *area)
 {
+	int busy = atomic_read(&area->busy);
+
 	/* A closed count is left alone: who waits for it must not see us there. */
-	if (atomic_inc_unless_negative(&area->busy))
-		return 0;
+	while (busy >= 0) {
+		if (atomic_try_cmpxchg(&area->busy, &busy, busy + 1))
+			return 0;
+	}
+	if (busy & IOVA_AREA_CUT)
+		return -EAGAIN;
 	return READ_ONCE(area->revoked) ? -EINVAL : -ENOENT;
 }
 
-/**
- * iova_area_get - find the area at an IOVA and enter it
- * @space: the space
- * @iova: the IOVA
- *
- * Context: any; needs no lock. Undone by iova_area_idle().
- * Return: the area; -ENOENT if nothing is mapped there or it is being unmapped;
- * -EINVAL if drivers were asked to unpin it.
- */
-struct iova_area *iova_area_get(struct iova_space *space, unsigned long iova)
+/* As iova_area_get(), but -EAGAIN if the area is being cut. */
+static struct iova_area *area_try_get(struct iova_space *space,
+				      unsigned long iova)
 {
 	struct iova_area *area;
 	int rc = -ENOENT;
@@ -206,19 +205,46 @@ struct iova_area *iova_area_get(struct iova_space *space, unsigned long iova)
 	return rc ? ERR_PTR(rc) : area;
 }
 
+/**
+ * iova_area_get - find the area at an IOVA and enter it
+ * @space: the space
+ * @iova: the IOVA
+ *
+ * Context: may sleep while the area is being cut; killable. Needs no lock. Undone
+ * by iova_area_idle().
+ * Return: the area; -ENOENT if nothing is mapped there or it is being unmapped;
+ * -EINVAL if drivers were asked to unpin it; -EINTR.
+ */
+struct iova_area *iova_area_get(struct iova_space *space, unsigned long iova)
+{
+	struct iova_area *area;
+
+	while ((area = area_try_get(space, iova)) == ERR_PTR(-EAGAIN)) {
+		if (iova_cut_wait(space, iova))
+			return ERR_PTR(-EINTR);
+	}
+	return area;
+}
+
 /*
  * Reshaping a node of the tree may need memory, and this must not fail. Some
  * kernels give up in spite of __GFP_NOFAIL; a failed state is of no use then.
  */
-static void areas_erase(struct iova_space *space, const struct iova_area *area)
+static void areas_store(struct iova_space *space, const struct iova_area *area,
+			struct iova_area *entry)
 {
 	MA_STATE(mas, &space->areas, area->iova, area->last);
 
 	lockdep_assert_held_write(&space->lock);
-	while (mas_store_gfp(&mas, NULL, GFP_KERNEL | __GFP_NOFAIL)) {
+	while (mas_store_gfp(&mas, entry, GFP_KERNEL | __GFP_NOFAIL)) {
 		mas_set_range(&mas, area->iova, area->last);
 		cond_resched();
 	}
+}
+
+static void areas_erase(struct iova_space *space, const struct iova_area *area)
+{
+	areas_store(space, area, NULL);
 }
 
 /**
@@ -232,6 +258,69 @@ void iova_space_erase(struct iova_space *space, struct iova_area *area)
 	if (rcu_access_pointer(space->recent) == area)
 		RCU_INIT_POINTER(space->recent, NULL);
 	area_free(area);
+}
+
+/* A new area for a part of one, to be put in its place: open. */
+static struct iova_area *area_part(const struct iova_area *area,
+				   unsigned long first, unsigned long last)
+{
+	struct iova_area *part;
+
+	part = iova_area_alloc(area->pages, area->offset + (first - area->iova),
+			       last - first + 1, area->prot);
+	if (!part)
+		return NULL;
+	refcount_inc(&area->pages->refs);
+	part->iova = first;
+	part->last = last;
+	atomic_set(&part->busy, 0);
+	return part;
+}
+
+/**
+ * iova_area_split - put two areas in the place of one
+ * @space: the space; its lock is held for writing
+ * @area: an area that is not used, and closed by a cut; freed on success
+ * @last: last IOVA of the lower one, above the first of @area and below the last
+ *
+ * Who looks up an IOVA of it under RCU finds the old area or a new one.
+ *
+ * Context: may sleep.
+ * Return: 0 or, with nothing changed, -ENOMEM or -EINTR.
+ */
+int iova_area_split(struct iova_space *space, struct iova_area *area,
+		    unsigned long last)
+{
+	MA_STATE(mas, &space->areas, last + 1, area->last);
+	struct iova_area *low, *high;
+	int rc = -ENOMEM;
+
+	lockdep_assert_held_write(&space->lock);
+	low = area_part(area, area->iova, last);
+	high = area_part(area, last + 1, area->last);
+	if (!low || !high)
+		goto err_free;
+	rc = iova_area_hold_parts(area, low, high);
+	if (rc)
+		goto err_free;
+	rc = fail_point(-ENOMEM) ?:
+	     mas_store_gfp(&mas, high, GFP_KERNEL_ACCOUNT);
+	if (rc)
+		goto err_unhold;
+	areas_store(space, low, low);
+	if (rcu_access_pointer(space->recent) == area)
+		RCU_INIT_POINTER(space->recent, NULL);
+	iova_area_unhold(area);
+	area_free(area);
+	return 0;
+
+err_unhold:
+	iova_area_unhold(low);
+	iova_area_unhold(high);
+err_free:
+	iova_areas_free(low);
+	iova_areas_free(high);
+	return rc;
 }
 
 static bool area_is_aligned(const struct iova_area *area, unsigned long align)

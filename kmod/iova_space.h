@@ -30,6 +30,12 @@ enum {
  */
 #define IOVA_AREA_CLOSED INT_MIN
 
+/*
+ * Besides in the busy count of an area that a cut has closed: drivers wait, for two
+ * others take its place, or it opens again.
+ */
+#define IOVA_AREA_CUT (1 << 30)
+
 /**
  * struct iova_area - A stretch of IOVA made by one map or copy command
  * @iova: first IOVA
@@ -175,6 +181,8 @@ struct iova_area *iova_space_lookup(struct iova_space *space,
 				    unsigned long iova);
 struct iova_area *iova_area_get(struct iova_space *space, unsigned long iova);
 void iova_space_erase(struct iova_space *space, struct iova_area *area);
+int iova_area_split(struct iova_space *space, struct iova_area *area,
+		    unsigned long last);
 
 int iova_space_allow(struct iova_space *space, struct rb_root_cached *allowed);
 int iova_space_reserve(struct iova_space *space, unsigned long first,
@@ -203,6 +211,9 @@ void iova_area_unpinned(struct iova_space *space, struct iova_area *area);
 void iova_area_idle(struct iova_space *space, struct iova_area *area);
 void iova_space_pins_changed(struct iova_space *space);
 
+int iova_space_cut(struct iova_space *space, unsigned long last);
+int iova_cut_wait(struct iova_space *space, unsigned long iova);
+
 int iova_align_page_members(struct iova_space *space, int change);
 int iova_update_alignment(struct iova_space *space);
 unsigned long iova_space_page_sizes(const struct iova_space *space);
@@ -215,6 +226,9 @@ void iova_space_remove_domain(struct iova_space *space, struct iova_domain *d);
 int iova_areas_enter_domains(struct iova_space *space, struct iova_area *areas);
 void iova_areas_leave_domains(struct iova_space *space,
 			      struct iova_area *areas);
+int iova_area_hold_parts(const struct iova_area *area, struct iova_area *low,
+			 struct iova_area *high);
+void iova_area_unhold(struct iova_area *area);
 
 int iova_cache_create(void);
 void iova_cache_destroy(void);

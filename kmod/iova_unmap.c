@@ -155,7 +155,9 @@ void iova_area_unpinned(struct iova_space *space, struct iova_area *area)
  */
 void iova_area_idle(struct iova_space *space, struct iova_area *area)
 {
-	if (atomic_dec_return(&area->busy) == IOVA_AREA_CLOSED)
+	int busy = atomic_dec_return(&area->busy);
+
+	if ((busy & ~IOVA_AREA_CUT) == IOVA_AREA_CLOSED)
 		iova_space_pins_changed(space);
 }
 
@@ -264,11 +266,14 @@ static int revoke_pins(struct iova_space *space, struct revocation *r)
  */
 static bool close_area(struct iova_area *area, struct revocation *r)
 {
-	int busy = atomic_fetch_or(IOVA_AREA_CLOSED, &area->busy) &
-		   ~IOVA_AREA_CLOSED;
-	int pins = atomic_fetch_or(IOVA_AREA_CLOSED, &area->pins) &
-		   ~IOVA_AREA_CLOSED;
+	int busy, pins;
 
+	/* A cut that waits for the area gives way. */
+	atomic_andnot(IOVA_AREA_CUT, &area->busy);
+	busy = atomic_fetch_or(IOVA_AREA_CLOSED, &area->busy) &
+	       ~IOVA_AREA_CLOSED;
+	pins = atomic_fetch_or(IOVA_AREA_CLOSED, &area->pins) &
+	       ~IOVA_AREA_CLOSED;
 	/* Another unmap is at work on it, and will not take long. */
 	if (area->going)
 		busy++;
@@ -378,7 +383,7 @@ static void reopen(struct iova_space *space, const struct revocation *r)
 	area = iova_space_find(space, r->iova, r->last);
 	if (area && !area->revoked && !area->setup && !area->going) {
 		atomic_andnot(IOVA_AREA_CLOSED, &area->pins);
-		atomic_andnot(IOVA_AREA_CLOSED, &area->busy);
+		atomic_andnot(IOVA_AREA_CLOSED | IOVA_AREA_CUT, &area->busy);
 	}
 	up_write(&space->lock);
 	/* Another unmap that waits for it has to close it again. */

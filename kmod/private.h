@@ -20,7 +20,7 @@
  *                       Read by copy's source; written by whoever changes
  *                       them. Never held over an unmap callback. rw and pin
  *                       do without: they find areas under RCU and keep them by
- *                       their busy counts.
+ *                       their busy counts, and wait while one is being cut.
  *   pages.lock          mutex: the pinned segments of one pages object. User
  *                       memory is never faulted in under it.
  *   mmap_lock           of the memory's owner

@@ -133,6 +133,26 @@ static long map_dma(struct iommukit_ctx *ctx, void __user *arg)
 	return rc;
 }
 
+/*
+ * What comes first: if this fails, nothing is told. A range that is none is left
+ * to run_unmap().
+ */
+static int prepare_unmap(struct iova_space *space,
+			 const struct vfio_iommu_type1_dma_unmap *unmap)
+{
+	unsigned long last = unmap->iova + unmap->size - 1;
+	int rc;
+
+	if (unmap->flags & VFIO_DMA_UNMAP_FLAG_ALL)
+		return unmap->iova || unmap->size ? -EINVAL : 0;
+	if (!unmap->size || last < unmap->iova || !READ_ONCE(space->no_huge))
+		return 0;
+	rc = iova_space_cut(space, last);
+	if (rc || !unmap->iova)
+		return rc;
+	return iova_space_cut(space, unmap->iova - 1);
+}
+
 static int run_unmap(struct iova_space *space,
 		     const struct vfio_iommu_type1_dma_unmap *unmap,
 		     unsigned long *unmapped)
@@ -155,7 +175,7 @@ static long unmap_dma(struct iommukit_ctx *ctx, void __user *arg)
 	struct vfio_iommu_type1_dma_unmap unmap;
 	unsigned long unmapped = 0;
 	struct ioas *ioas;
-	int rc = -EINVAL;
+	int rc;
 
 	if (copy_from_user(&unmap, arg, size))
 		return -EFAULT;
@@ -164,7 +184,8 @@ static long unmap_dma(struct iommukit_ctx *ctx, void __user *arg)
 	ioas = compat_ioas_get(ctx);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
-	if (unmap.flags && (unmap.iova || unmap.size))
+	rc = prepare_unmap(&ioas->space, &unmap);
+	if (rc)
 		goto out_put;
 	rc = run_unmap(&ioas->space, &unmap, &unmapped);
 	/* What is gone is told, even if the rest failed. */

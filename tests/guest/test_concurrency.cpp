@@ -8,6 +8,7 @@
 #include "engine.h"
 #include "process.h"
 #include "threads.h"
+#include "vfio.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -574,4 +575,134 @@ TEST_CASE("owners are killed under pins, copies and unmaps")
 		CHECK(world.context.unmap_all(world.ioas) == 4 * slot);
 		CHECK(check_refs(world.context, world.memory, 0) == ok);
 	}
+}
+
+TEST_CASE("ioctls of VFIO find the compatibility IOAS or none")
+{
+	const Context context;
+	Verdict verdict;
+	Threads threads;
+	std::atomic<bool> done = false;
+
+	threads.start(1, [&](std::size_t, auto &) {
+		for (unsigned int i = 0; !verdict.done(i, steps); i++) {
+			std::uint32_t id = 0;
+			std::uint64_t unmapped = 1;
+
+			verdict.expect("alloc", context.try_ioas(&id), {0});
+			verdict.expect("set", try_vfio_set(context, id), {0});
+			std::this_thread::yield();
+			verdict.expect("destroy", context.try_destroy(id), {0});
+			/* Most probably of the same id, and not chosen. */
+			verdict.expect("alloc", context.try_ioas(&id), {0});
+			std::this_thread::yield();
+			verdict.expect("unmap",
+				       context.try_unmap(id, 0, all_ones, &unmapped),
+				       {0});
+			verdict.expect("nothing is mapped", unmapped == 0);
+			verdict.expect("destroy", context.try_destroy(id), {0});
+		}
+		done = true;
+	});
+	threads.start(2, [&](std::size_t, auto &random) {
+		while (!done) {
+			std::uint32_t id = 0;
+			const Errno error = try_map_dma(context, 0, page_size,
+							random() % 64 * page_size);
+
+			verdict.expect("MAP_DMA", error, {0, ENODEV, EEXIST});
+			if (error == ok)
+				verdict.hit();
+			verdict.expect("GET", try_vfio_get(context, &id), {0, ENODEV});
+		}
+	});
+	threads.join();
+	verdict.check(1);
+}
+
+TEST_CASE("parts of a mapping go while others copy and pin")
+{
+	const World world;
+	const Access access(world.context, world.ioas);
+	const std::vector<std::byte> ones(slot, std::byte(0xff));
+	const auto first = pattern_of(1, 0, slot);
+	Verdict verdict;
+
+	vfio_set(world.context, world.ioas);
+	REQUIRE(vfio_answer(world.context, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU) == 0);
+	for (unsigned int i = 0; i < steps / 50; i++) {
+		Threads threads;
+		std::atomic<unsigned int> cutters = 2;
+
+		REQUIRE(try_map_dma(world.context, world.memory.va(), 8 * slot,
+				    area_iova) == ok);
+		/* The first slot stays, the others go, one at a time. */
+		threads.start(2, [&](std::size_t number, auto &) {
+			for (std::uint64_t n = 1 + number; n < 8;) {
+				std::byte *data = world.memory.data() + n * slot;
+				const Errno error = try_unmap_dma(
+					world.context, area_iova + n * slot, slot);
+
+				/* While it is one with what is pinned. */
+				verdict.expect("UNMAP_DMA", error, {0, EINVAL});
+				std::this_thread::yield();
+				if (error != ok)
+					continue;
+				std::memset(data, 0, slot);
+				std::this_thread::yield();
+				verdict.expect(
+					"untouched",
+					std::all_of(data, data + slot, [](std::byte b) {
+						return b == std::byte(0);
+					}));
+				n += 2;
+			}
+			cutters--;
+		});
+		threads.start(1, [&](std::size_t, auto &) {
+			std::vector<std::byte> buffer(slot);
+
+			while (cutters) {
+				verdict.expect(
+					"read of what stays",
+					access.try_read(area_iova, buffer.data(), slot),
+					{0});
+				verdict.expect("bytes", buffer == first);
+			}
+		});
+		threads.start(1, [&](std::size_t, auto &random) {
+			while (cutters) {
+				const std::uint64_t at =
+					area_iova + slot + random() % (6 * slot);
+				const Errno error =
+					access.try_write(at, ones.data(), slot);
+
+				verdict.expect("write", error, {0, ENOENT});
+				if (error == ok)
+					verdict.hit();
+			}
+		});
+		threads.start(1, [&](std::size_t, auto &random) {
+			while (cutters) {
+				const std::uint64_t at = random() % 2 * slot;
+				std::uint32_t item = no_item;
+				const Errno error =
+					access.try_pin(area_iova + at, slot, 0,
+						       world.memory.va() + at, &item);
+
+				if (at == 0)
+					verdict.expect("pin of what stays", error, {0});
+				else
+					verdict.expect("pin", error, {0, ENOENT, EINVAL});
+				if (error == ok)
+					verdict.expect("unpin", access.try_unpin(item),
+						       {0, ENOENT});
+				std::this_thread::yield();
+			}
+		});
+		threads.join();
+		REQUIRE(world.context.unmap_all(world.ioas) == slot);
+		REQUIRE(check_refs(world.context, world.memory, 0) == ok);
+	}
+	verdict.check(1);
 }

@@ -5,6 +5,7 @@
  */
 #include "access.h"
 #include "process.h"
+#include "vfio.h"
 
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
@@ -15,6 +16,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <fstream>
 #include <string>
 #include <thread>
@@ -23,14 +25,18 @@ using namespace guest;
 
 namespace {
 
-/* A page that blocks who touches it until release(). */
+/* A page that blocks who touches it until release(), and others that are there. */
 class LatePage {
     public:
-	LatePage() : memory(page_size, Memory::Kind::private_anonymous), faults(open_it())
+	explicit LatePage(std::uint64_t npages = 1)
+		: memory(npages * page_size, Memory::Kind::private_anonymous),
+		  faults(open_it())
 	{
 		uffdio_api api{UFFD_API, 0, 0};
 		uffdio_register registration{};
 
+		memory.fill(1);
+		memory.discard(0, page_size);
 		REQUIRE(ioctl(faults.get(), UFFDIO_API, &api) == 0);
 		registration.range = {memory.va(), page_size};
 		registration.mode = UFFDIO_REGISTER_MODE_MISSING;
@@ -68,6 +74,18 @@ class LatePage {
 	Fd faults;
 };
 
+/* The state of a task, as ps shows it. */
+char task_state(const std::string &task)
+{
+	std::ifstream file("/proc/" + task + "/stat");
+	std::string line;
+
+	/* The name in parentheses may contain anything. */
+	std::getline(file, line);
+	const std::size_t name_end = line.rfind(") ");
+	return name_end == std::string::npos ? '?' : line[name_end + 2];
+}
+
 /* A thread that issues one command, and can be seen to wait in it. */
 class Issuer {
     public:
@@ -83,8 +101,11 @@ class Issuer {
 	/* Waits until the command sleeps or is over; true if it sleeps. */
 	bool sleeps() const
 	{
-		REQUIRE(wait_until(
-			[&] { return finished || state() == 'S' || state() == 'D'; }));
+		REQUIRE(wait_until([&] {
+			const char state = task_state("self/task/" + std::to_string(tid));
+
+			return finished || state == 'S' || state == 'D';
+		}));
 		return !finished;
 	}
 	Errno join()
@@ -94,17 +115,6 @@ class Issuer {
 	}
 
     private:
-	char state() const
-	{
-		std::ifstream file("/proc/self/task/" + std::to_string(tid) + "/stat");
-		std::string line;
-
-		/* The name in parentheses may contain anything. */
-		std::getline(file, line);
-		const std::size_t name_end = line.rfind(") ");
-		return name_end == std::string::npos ? '?' : line[name_end + 2];
-	}
-
 	std::atomic<int> tid = 0;
 	std::atomic<bool> finished = false;
 	Errno result;
@@ -288,4 +298,162 @@ TEST_CASE("DESTROY waits for a command that is under way")
 	CHECK(writer.join() == Errno{EINVAL});
 	CHECK(destroyer.join() == ok);
 	CHECK(world.context.try_destroy(world.ioas) == Errno{ENOENT});
+}
+
+namespace {
+
+/* Four pages in one mapping that can be cut; the first one comes late. */
+struct CutWorld {
+	CutWorld() : ioas(context.ioas()), access(context, ioas)
+	{
+		vfio_set(context, ioas);
+		REQUIRE(vfio_answer(context, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU) == 0);
+		REQUIRE(try_map_dma(context, page.va(), 4 * page_size, 0) == ok);
+	}
+
+	Errno cut_away(std::uint64_t n) const
+	{
+		return try_unmap_dma(context, n * page_size, page_size);
+	}
+	Errno read(std::uint64_t n) const
+	{
+		std::vector<std::byte> buffer(page_size);
+		const Errno error =
+			access.try_read(n * page_size, buffer.data(), page_size);
+
+		if (error == ok && buffer != pattern_of(1, n * page_size, page_size))
+			return Errno{EIO};
+		return error;
+	}
+
+	Context context;
+	LatePage page{4};
+	std::uint32_t ioas;
+	Access access;
+	char byte = 0;
+};
+
+} // namespace
+
+TEST_CASE("a cut waits for a copy that is under way, and others wait for it")
+{
+	CutWorld world;
+	const Memory memory(page_size);
+	Issuer reader([&] { return world.access.try_read(0, &world.byte, 1); });
+
+	CHECK(world.page.await_touch());
+	Issuer cutter([&] { return world.cut_away(2); });
+	CHECK(cutter.sleeps());
+	Issuer second([&] { return world.cut_away(1); });
+	CHECK(second.sleeps());
+	Issuer other([&] { return world.read(3); });
+	CHECK(other.sleeps());
+	/* Who has to do with other mappings need not wait. */
+	CHECK(try_map_dma(world.context, memory.va(), page_size, 4 * page_size) == ok);
+	CHECK(world.access.try_read(4 * page_size, &world.byte, 1) == ok);
+	CHECK(world.context.unmap(world.ioas, 4 * page_size, page_size) == page_size);
+	world.page.release();
+	CHECK(reader.join() == ok);
+	CHECK(cutter.join() == ok);
+	CHECK(second.join() == ok);
+	CHECK(other.join() == ok);
+	for (std::uint64_t n : {1, 2})
+		CHECK(world.read(n) == Errno{ENOENT});
+	CHECK(world.read(3) == ok);
+	CHECK(world.context.unmap_all(world.ioas) == 2 * page_size);
+}
+
+TEST_CASE("a process that waits for a cut can be killed")
+{
+	CutWorld world;
+	Issuer reader([&] { return world.access.try_read(0, &world.byte, 1); });
+
+	CHECK(world.page.await_touch());
+	Child child([&](const Child::Steps &) { return world.cut_away(2).value; });
+	const auto sleeps = [](pid_t pid) {
+		return wait_until([&] { return task_state(std::to_string(pid)) == 'D'; });
+	};
+	CHECK(sleeps(child.pid()));
+
+	SECTION("the one that cuts, which then leaves the mapping as it was")
+	{
+		child.kill();
+		CHECK(child.join() == deadly_signal + SIGKILL);
+		CHECK(world.read(2) == ok);
+		world.page.release();
+		CHECK(reader.join() == ok);
+		CHECK(world.context.try_unmap(world.ioas, 0, 2 * page_size) ==
+		      Errno{ENOENT});
+		CHECK(world.cut_away(2) == ok);
+	}
+	SECTION("the one that wants to enter")
+	{
+		Child other([&](const Child::Steps &) { return world.read(3).value; });
+
+		CHECK(sleeps(other.pid()));
+		other.kill();
+		CHECK(other.join() == deadly_signal + SIGKILL);
+		world.page.release();
+		CHECK(reader.join() == ok);
+		CHECK(child.join() == 0);
+		CHECK(world.read(3) == ok);
+	}
+	SECTION("one of two that cut, which leaves it to the other")
+	{
+		Issuer second([&] { return world.cut_away(1); });
+
+		CHECK(second.sleeps());
+		child.kill();
+		CHECK(child.join() == deadly_signal + SIGKILL);
+		CHECK(second.sleeps());
+		world.page.release();
+		CHECK(reader.join() == ok);
+		CHECK(second.join() == ok);
+		CHECK(world.read(2) == ok);
+	}
+}
+
+TEST_CASE("a cut gives way to an unmap")
+{
+	CutWorld world;
+	Issuer reader([&] { return world.access.try_read(0, &world.byte, 1); });
+
+	CHECK(world.page.await_touch());
+	Issuer cutter([&] { return world.cut_away(2); });
+	CHECK(cutter.sleeps());
+	Issuer unmapper(
+		[&] { return world.context.try_unmap(world.ioas, 0, 4 * page_size); });
+	CHECK(unmapper.sleeps());
+	/* Nobody waits any more, for all of it is going. */
+	CHECK(wait_until([&] { return world.read(3) == Errno{ENOENT}; }));
+	CHECK(world.cut_away(1) == Errno{EBUSY});
+	world.page.release();
+	CHECK(reader.join() == ok);
+	CHECK(unmapper.join() == ok);
+	const Errno cut = cutter.join();
+	CHECK((cut == ok || cut == Errno{EBUSY}));
+	CHECK(world.context.unmap_all(world.ioas) == 0);
+}
+
+TEST_CASE("a cut is refused if the call that it waits for pins")
+{
+	CutWorld world;
+	std::uint32_t item = no_item;
+	Issuer pinner([&] { return world.access.try_pin(0, page_size, 0, 0, &item); });
+
+	if (!pinner.sleeps())
+		skip("pins of this kernel do not wait for user space");
+	CHECK(world.page.await_touch());
+	Issuer cutter([&] { return world.cut_away(2); });
+	CHECK(cutter.sleeps());
+	Issuer other([&] { return world.read(3); });
+	CHECK(other.sleeps());
+	world.page.release();
+	CHECK(pinner.join() == ok);
+	CHECK(cutter.join() == Errno{EINVAL});
+	CHECK(other.join() == ok);
+	CHECK(world.read(2) == ok);
+	CHECK(world.access.try_unpin(item) == ok);
+	CHECK(world.cut_away(2) == ok);
+	CHECK(world.read(2) == Errno{ENOENT});
 }

@@ -23,9 +23,14 @@ Errno vfio_ioas(const Context &context, std::uint16_t op, std::uint32_t *id)
 
 } // namespace
 
+Errno try_vfio_set(const Context &context, std::uint32_t ioas)
+{
+	return vfio_ioas(context, IOMMUKIT_VFIO_IOAS_SET, &ioas);
+}
+
 void vfio_set(const Context &context, std::uint32_t ioas)
 {
-	REQUIRE(vfio_ioas(context, IOMMUKIT_VFIO_IOAS_SET, &ioas) == ok);
+	REQUIRE(try_vfio_set(context, ioas) == ok);
 }
 
 void vfio_clear(const Context &context)

@@ -14,6 +14,7 @@ constexpr std::uint32_t dma_rw = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRIT
 void vfio_set(const Context &context, std::uint32_t ioas);
 void vfio_clear(const Context &context);
 std::uint32_t vfio_get(const Context &context);
+Errno try_vfio_set(const Context &context, std::uint32_t ioas);
 Errno try_vfio_get(const Context &context, std::uint32_t *ioas);
 
 /* What an ioctl with a number as its argument returns; -errno if it fails. */
