@@ -4,11 +4,13 @@
  * points in turn; see fault.h. The calls of drivers: test_fail_nth_access.cpp.
  */
 #include "fault_world.h"
+#include "vfio.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -359,6 +361,177 @@ TEST_CASE("fail-nth: IOAS_UNMAP with pins")
 		     },
 		     {ENOENT},
 		     true});
+}
+
+/* ---- VFIO ---- */
+
+namespace {
+
+/* The first IOAS is the compatibility IOAS. */
+struct VfioWorld : FaultWorld {
+	VfioWorld()
+	{
+		vfio_set(context, first);
+		observe("compatibility IOAS", [this] {
+			std::uint32_t id = 0;
+
+			try_vfio_get(context, &id);
+			return id;
+		});
+	}
+	Errno answer(unsigned long request, unsigned long argument) const
+	{
+		return Errno{std::max(0, -vfio_answer(context, request, argument))};
+	}
+};
+
+} // namespace
+
+TEST_CASE("fail-nth: VFIO_IOAS")
+{
+	const VfioWorld world;
+	const Context &context = world.context;
+	std::uint32_t id = 0;
+
+	world.sweep({"VFIO_IOAS get",
+		     2,
+		     [&] { return try_vfio_get(context, &id); },
+		     {},
+		     {ENODEV}});
+	world.sweep({"VFIO_IOAS set",
+		     1,
+		     [&] { return try_vfio_set(context, world.second); },
+		     [&] { vfio_set(context, world.first); },
+		     {ENOENT}});
+}
+
+/* They neither allocate nor copy, so the kernel has no points there. */
+TEST_CASE("fail-nth: CHECK_EXTENSION and SET_IOMMU")
+{
+	const VfioWorld world;
+	const auto look = [&] { return world.look(); };
+
+	sweep(Source::core,
+	      {"CHECK_EXTENSION",
+	       1,
+	       [&] { return world.answer(VFIO_CHECK_EXTENSION, VFIO_DMA_CC_IOMMU); },
+	       {},
+	       {ENODEV}},
+	      look);
+	sweep(Source::core,
+	      {"SET_IOMMU",
+	       1,
+	       [&] { return world.answer(VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU); },
+	       [&] {
+		       REQUIRE(world.context.try_set_option(IOMMUKIT_OPTION_HUGE_PAGES,
+							    world.first, 1) == ok);
+	       },
+	       {ENODEV}},
+	      look);
+}
+
+TEST_CASE("fail-nth: GET_INFO")
+{
+	const VfioWorld world;
+	std::uint32_t info[18] = {};
+
+	world.sweep({"GET_INFO",
+		     3,
+		     [&] {
+			     info[0] = sizeof(info);
+			     return call(world.context.fd(), VFIO_IOMMU_GET_INFO, info);
+		     },
+		     {},
+		     {ENODEV, ENOMEM}});
+}
+
+TEST_CASE("fail-nth: MAP_DMA and UNMAP_DMA")
+{
+	const VfioWorld world;
+	const Context &context = world.context;
+
+	world.sweep({"MAP_DMA",
+		     4,
+		     [&] {
+			     return try_map_dma(context, world.memory.va(), piece,
+						iova + mapped);
+		     },
+		     [&] { context.unmap(world.first, iova + mapped, piece); },
+		     {ENODEV, ENOMEM}});
+	world.sweep({"UNMAP_DMA",
+		     2,
+		     [&] { return try_unmap_dma(context, iova + piece, piece); },
+		     [&] { world.map_piece(1); },
+		     {ENODEV},
+		     true});
+}
+
+TEST_CASE("fail-nth: UNMAP_DMA of a part")
+{
+	const VfioWorld world;
+	const Context &context = world.context;
+
+	REQUIRE(world.answer(VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU) == ok);
+	/* The two pages in the middle of the second area. */
+	world.sweep({"UNMAP_DMA of a part",
+		     8,
+		     [&] {
+			     return try_unmap_dma(context, iova + piece + page_size,
+						  2 * page_size);
+		     },
+		     [&] {
+			     context.unmap(world.first, iova + piece, piece);
+			     world.map_piece(1);
+		     },
+		     {ENODEV, ENOMEM},
+		     true});
+}
+
+namespace {
+
+/* The second IOAS with one area, of which every other page is cut out. */
+struct CombWorld : VfioWorld {
+	explicit CombWorld(std::uint64_t number) : pages(number)
+	{
+		vfio_set(context, second);
+		REQUIRE(answer(VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU) == ok);
+		map();
+	}
+
+	void map() const
+	{
+		REQUIRE(try_map_dma(context, 0, pages * page_size, iova) == ok);
+	}
+	Errno cut() const
+	{
+		Errno error = ok;
+
+		for (std::uint64_t n = 1; n < pages && error == ok; n += 2)
+			error = try_unmap_dma(context, iova + n * page_size, page_size);
+		return error;
+	}
+
+	std::uint64_t pages;
+};
+
+} // namespace
+
+TEST_CASE("fail-nth: UNMAP_DMA of so many parts that the tree grows")
+{
+	const CombWorld world(60);
+
+	/* What was cut before a failure stays so. */
+	sweep({"UNMAP_DMA of many parts",
+	       8 * 29,
+	       [&] { return world.cut(); },
+	       [&] {
+		       world.context.unmap_all(world.second);
+		       world.map();
+	       },
+	       {ENODEV, ENOMEM},
+	       false,
+	       true},
+	      [&] { return world.look(); });
 }
 
 /* ---- sequences, as programs use the device ---- */
