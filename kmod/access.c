@@ -43,12 +43,14 @@ struct pin_slice {
  * @node: the range
  * @nr: number of slices
  * @settled: the call that pinned needs it no more; under @pins_lock
+ * @write: the pages may be written
  * @slices: what was pinned
  */
 struct access_pin {
 	struct interval_tree_node node;
 	unsigned int nr;
 	bool settled;
+	bool write;
 	struct pin_slice slices[];
 };
 
@@ -108,8 +110,36 @@ static void access_unmap(void *owner, unsigned long iova, unsigned long length)
 		access_misuse(access, "returned with pins left in an unmapped range");
 }
 
+/* The areas stay while the pin is there. */
+static void pin_mark(const struct access_pin *pin)
+{
+	unsigned long iova = pin->node.start;
+	unsigned int i;
+
+	for (i = 0; pin->write && i < pin->nr; i++) {
+		struct iova_area *area = pin->slices[i].area;
+		unsigned long end = min(area->last, pin->node.last);
+
+		iova_area_mark(area, iova, end);
+		iova = end + 1;
+	}
+}
+
+static void access_mark(void *owner, unsigned long first, unsigned long last)
+{
+	struct iommukit_access *access = owner;
+	struct interval_tree_node *node;
+
+	spin_lock(&access->pins_lock);
+	for (node = interval_tree_iter_first(&access->pins, first, last); node;
+	     node = interval_tree_iter_next(node, first, last))
+		pin_mark(container_of(node, struct access_pin, node));
+	spin_unlock(&access->pins_lock);
+}
+
 static const struct iova_member_ops access_member_ops = {
 	.holds = access_holds,
+	.mark = access_mark,
 	.unmap = access_unmap,
 };
 
@@ -603,6 +633,7 @@ static int pin_in_ioas(struct iommukit_access *access, struct ioas *ioas,
 	pin->node.last = last;
 	pin->nr = nr;
 	pin->settled = false;
+	pin->write = flags & IOMMUKIT_ACCESS_RW_WRITE;
 	rc = take_areas(pin, space, iova, last, flags);
 	rc = pin_slices(ioas, pin, rc, out);
 	nr = pin->nr;
@@ -610,6 +641,7 @@ static int pin_in_ioas(struct iommukit_access *access, struct ioas *ioas,
 		spin_lock(&access->pins_lock);
 		interval_tree_insert(&pin->node, &access->pins);
 		spin_unlock(&access->pins_lock);
+		pin_mark(pin);
 	}
 	/* Only now may an unmap go on: it finds the pin. */
 	for (i = 0; i < nr; i++)
@@ -699,10 +731,13 @@ void iommukit_access_unpin_pages(struct iommukit_access *access,
 	down_read(&access->lock);
 	if (access->ioas_unpin)
 		pin = take_pin(access, iova, last);
-	if (pin)
+	if (pin) {
+		/* The driver's last write was before. */
+		pin_mark(pin);
 		unpin_slices(access->ioas_unpin, pin->slices, pin->nr);
-	else
+	} else {
 		access_misuse(access, "unpin of what it has not pinned");
+	}
 	up_read(&access->lock);
 	kvfree(pin);
 }
@@ -722,10 +757,14 @@ static int rw_in_ioas(struct iova_space *space, unsigned long iova,
 			return PTR_ERR(area);
 		end = min(last, area->last);
 		n = end - iova + 1;
-		if (area_allows(area, flags))
+		if (area_allows(area, flags)) {
 			rc = pages_rw(area->pages,
 				      area->offset + (iova - area->iova),
 				      data, n, flags);
+			/* Also if it failed: a part may be written. */
+			if (flags & IOMMUKIT_ACCESS_RW_WRITE)
+				iova_area_mark(area, iova, end);
+		}
 		iova_area_idle(space, area);
 		if (rc || end == last)
 			return rc;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Dirty tracking of HWPTs: which IOVA devices have written. The marks are the
- * domain's; here is what user space asks of them.
+ * Dirty tracking: which IOVA were written, as user space asks for it. There are two
+ * sources: the marks of a HWPT's domain, for what devices attached to it write, and
+ * the log of an IOAS, for what software writes.
  *
  * Maps and unmaps go on meanwhile. What is unmapped during a read-out is reported or
  * not, and what is mapped anew begins without marks, so nothing needs to be locked
@@ -18,6 +19,96 @@
 #include "domain.h"
 #include "ioas.h"
 #include "private.h"
+
+/**
+ * struct dirty_range - What is asked for
+ * @space: the space that it is a range of
+ * @domain: whose marks, or NULL: the space's log
+ * @clear: forget what was recorded
+ * @iova: first IOVA
+ * @length: bytes
+ * @page_size: bytes that a bit stands for
+ * @data: the bitmap
+ */
+struct dirty_range {
+	struct iova_space *space;
+	struct domain *domain;
+	bool clear;
+	u64 iova;
+	u64 length;
+	u64 page_size;
+	u64 data;
+};
+
+static int check_range(const struct dirty_range *range)
+{
+	u64 align = max_t(u64, range->page_size,
+			  READ_ONCE(range->space->alignment));
+	unsigned long last;
+
+	if (!range->length)
+		return -EINVAL;
+	if (check_add_overflow(range->iova, range->length - 1, &last))
+		return -EOVERFLOW;
+	if (!is_power_of_2(range->page_size) ||
+	    !IS_ALIGNED(range->iova | range->length, align))
+		return -EINVAL;
+	return 0;
+}
+
+static int record(void *opaque, unsigned long iova, size_t length)
+{
+	return iommukit_iova_bitmap_set(opaque, iova, length);
+}
+
+/* Up to the first hole, which is an error. */
+static int read_domain(const struct dirty_range *range, unsigned long last,
+		       struct iommukit_iova_bitmap *bitmap)
+{
+	unsigned int flags = range->clear ? 0 : DOMAIN_DIRTY_NO_CLEAR;
+	struct domain *domain = range->domain;
+	unsigned long iova = range->iova;
+	unsigned long reach;
+	int rc;
+
+	for (;;) {
+		rc = iova_space_reach(range->space, iova, last, &reach);
+		if (rc)
+			return rc == -ENOENT ? -EINVAL : rc;
+		rc = domain->ops->read_dirty(domain, iova, reach, flags,
+					     record, bitmap);
+		if (rc || reach == last)
+			return rc;
+		iova = reach + 1;
+		cond_resched();
+	}
+}
+
+static int read_range(const struct dirty_range *range)
+{
+	const struct iommukit_iova_bitmap_args args = {
+		.iova = range->iova,
+		.length = range->length,
+		.page_size = range->page_size,
+		.data = u64_to_user_ptr(range->data),
+	};
+	unsigned long last = range->iova + (range->length - 1);
+	struct iommukit_iova_bitmap *bitmap;
+	int rc;
+
+	bitmap = iommukit_iova_bitmap_alloc(&args);
+	if (IS_ERR(bitmap))
+		return PTR_ERR(bitmap);
+	if (range->domain)
+		rc = read_domain(range, last, bitmap);
+	else
+		rc = iova_space_read_log(range->space, range->iova, last,
+					 range->clear, record, bitmap);
+	iommukit_iova_bitmap_free(bitmap);
+	return rc;
+}
+
+/* ---- of a HWPT ---- */
 
 static int set_tracking(struct hwpt *hwpt, bool on)
 {
@@ -51,80 +142,29 @@ int hwpt_cmd_set_dirty_tracking(struct iommukit_ucmd *ucmd)
 	return rc;
 }
 
-static int record(void *opaque, unsigned long iova, size_t length)
+static int read_hwpt(const struct hwpt *hwpt, const struct dirty_range *range)
 {
-	return iommukit_iova_bitmap_set(opaque, iova, length);
-}
+	int rc = check_range(range);
 
-/* Up to the first hole, which is an error. */
-static int read_range(struct hwpt *hwpt, unsigned long iova, unsigned long last,
-		      unsigned int flags, struct iommukit_iova_bitmap *bitmap)
-{
-	struct domain *domain = hwpt->domain;
-	unsigned long reach;
-	int rc;
-
-	for (;;) {
-		rc = iova_space_reach(&hwpt->ioas->space, iova, last, &reach);
-		if (rc)
-			return rc == -ENOENT ? -EINVAL : rc;
-		rc = domain->ops->read_dirty(domain, iova, reach, flags,
-					     record, bitmap);
-		if (rc || reach == last)
-			return rc;
-		iova = reach + 1;
-		cond_resched();
-	}
-}
-
-static int check_range(struct hwpt *hwpt,
-		       const struct iommukit_hwpt_get_dirty_bitmap *cmd,
-		       unsigned long *last)
-{
-	unsigned long alignment = READ_ONCE(hwpt->ioas->space.alignment);
-
-	if (!cmd->length)
-		return -EINVAL;
-	if (check_add_overflow(cmd->iova, cmd->length - 1, last))
-		return -EOVERFLOW;
-	if (!is_power_of_2(cmd->page_size) ||
-	    !IS_ALIGNED(cmd->iova | cmd->length, max(cmd->page_size, alignment)))
-		return -EINVAL;
-	if (!hwpt->dirty)
-		return -EOPNOTSUPP;
-	return READ_ONCE(hwpt->domain->dirty_tracking) ? 0 : -EINVAL;
-}
-
-static int get_bitmap(struct hwpt *hwpt,
-		      const struct iommukit_hwpt_get_dirty_bitmap *cmd)
-{
-	const struct iommukit_iova_bitmap_args args = {
-		.iova = cmd->iova,
-		.length = cmd->length,
-		.page_size = cmd->page_size,
-		.data = u64_to_user_ptr(cmd->data),
-	};
-	struct iommukit_iova_bitmap *bitmap;
-	unsigned int flags = 0;
-	unsigned long last;
-	int rc;
-
-	rc = check_range(hwpt, cmd, &last);
 	if (rc)
 		return rc;
-	bitmap = iommukit_iova_bitmap_alloc(&args);
-	if (IS_ERR(bitmap))
-		return PTR_ERR(bitmap);
-	if (cmd->flags & IOMMUKIT_HWPT_GET_DIRTY_BITMAP_NO_CLEAR)
-		flags = DOMAIN_DIRTY_NO_CLEAR;
-	rc = read_range(hwpt, cmd->iova, last, flags, bitmap);
-	iommukit_iova_bitmap_free(bitmap);
-	return rc;
+	if (!hwpt->dirty)
+		return -EOPNOTSUPP;
+	if (!READ_ONCE(hwpt->domain->dirty_tracking))
+		return -EINVAL;
+	return read_range(range);
 }
 
 int hwpt_cmd_get_dirty_bitmap(struct iommukit_ucmd *ucmd)
 {
 	struct iommukit_hwpt_get_dirty_bitmap *cmd = ucmd->cmd;
+	struct dirty_range range = {
+		.clear = !(cmd->flags & IOMMUKIT_HWPT_GET_DIRTY_BITMAP_NO_CLEAR),
+		.iova = cmd->iova,
+		.length = cmd->length,
+		.page_size = cmd->page_size,
+		.data = cmd->data,
+	};
 	struct hwpt *hwpt;
 	int rc;
 
@@ -134,7 +174,67 @@ int hwpt_cmd_get_dirty_bitmap(struct iommukit_ucmd *ucmd)
 	hwpt = hwpt_get(ucmd->ctx, cmd->hwpt_id);
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
-	rc = get_bitmap(hwpt, cmd);
+	range.space = &hwpt->ioas->space;
+	range.domain = hwpt->domain;
+	rc = read_hwpt(hwpt, &range);
 	object_put(ucmd->ctx, &hwpt->obj);
+	return rc;
+}
+
+/* ---- of an IOAS ---- */
+
+static int set_log(struct ioas *ioas, bool on)
+{
+	int rc = 0;
+
+	if (mutex_lock_killable(&ioas->lock))
+		return -EINTR;
+	if (on)
+		rc = iova_space_start_log(&ioas->space);
+	else
+		iova_space_stop_log(&ioas->space);
+	mutex_unlock(&ioas->lock);
+	return rc;
+}
+
+int ioas_cmd_set_dirty_tracking(struct iommukit_ucmd *ucmd)
+{
+	struct iommukit_ioas_set_dirty_tracking *cmd = ucmd->cmd;
+	struct ioas *ioas;
+	int rc;
+
+	if ((cmd->flags & ~IOMMUKIT_IOAS_DIRTY_TRACKING_ENABLE) ||
+	    cmd->__reserved)
+		return -EOPNOTSUPP;
+	ioas = ioas_get(ucmd->ctx, cmd->ioas_id);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	rc = set_log(ioas, cmd->flags & IOMMUKIT_IOAS_DIRTY_TRACKING_ENABLE);
+	ioas_put(ucmd->ctx, ioas);
+	return rc;
+}
+
+int ioas_cmd_get_dirty_bitmap(struct iommukit_ucmd *ucmd)
+{
+	struct iommukit_ioas_get_dirty_bitmap *cmd = ucmd->cmd;
+	struct dirty_range range = {
+		.clear = !(cmd->flags & IOMMUKIT_IOAS_GET_DIRTY_BITMAP_NO_CLEAR),
+		.iova = cmd->iova,
+		.length = cmd->length,
+		.page_size = cmd->page_size,
+		.data = cmd->data,
+	};
+	struct ioas *ioas;
+	int rc;
+
+	if ((cmd->flags & ~IOMMUKIT_IOAS_GET_DIRTY_BITMAP_NO_CLEAR) ||
+	    cmd->__reserved)
+		return -EOPNOTSUPP;
+	ioas = ioas_get(ucmd->ctx, cmd->ioas_id);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	range.space = &ioas->space;
+	rc = check_range(&range) ?: read_range(&range);
+	ioas_put(ucmd->ctx, ioas);
 	return rc;
 }

@@ -7,5 +7,7 @@ struct iommukit_ucmd;
 
 int hwpt_cmd_set_dirty_tracking(struct iommukit_ucmd *ucmd);
 int hwpt_cmd_get_dirty_bitmap(struct iommukit_ucmd *ucmd);
+int ioas_cmd_set_dirty_tracking(struct iommukit_ucmd *ucmd);
+int ioas_cmd_get_dirty_bitmap(struct iommukit_ucmd *ucmd);
 
 #endif /* IOMMUKIT_DIRTY_H */

@@ -15,6 +15,7 @@
 #define IOMMUKIT_DOMAIN_H
 
 #include <linux/types.h>
+#include <asm/barrier.h>
 
 struct domain;
 
@@ -116,21 +117,46 @@ struct domain_ops {
 };
 
 /**
+ * struct domain_observer - Who is told what devices write into a domain
+ * @written: told of each write that is about to end, or NULL. Only software can
+ *	tell. Called where the tables may be looked at: @sync waits for it. In any
+ *	context but NMI.
+ * @opaque: argument for it
+ */
+struct domain_observer {
+	void (*written)(void *opaque, unsigned long iova, size_t length);
+	void *opaque;
+};
+
+/**
  * struct domain - An IO page table
  * @ops: its kind
+ * @observer: who is told of writes
  * @page_sizes: bit n: there are pages of 2^n bytes
  * @first: first IOVA that can be mapped
  * @last: last one
  * @dirty_tracking: writes are noted
  *
- * All but @dirty_tracking is constant.
+ * All but @observer and @dirty_tracking is constant.
  */
 struct domain {
 	const struct domain_ops *ops;
+	struct domain_observer observer;
 	unsigned long page_sizes;
 	unsigned long first;
 	unsigned long last;
 	bool dirty_tracking;
 };
+
+/* A device has written, and its access has not ended yet. */
+static inline void domain_observe(const struct domain *domain,
+				  unsigned long iova, size_t length)
+{
+	void (*written)(void *opaque, unsigned long iova, size_t length) =
+		smp_load_acquire(&domain->observer.written);
+
+	if (written)
+		written(READ_ONCE(domain->observer.opaque), iova, length);
+}
 
 #endif /* IOMMUKIT_DOMAIN_H */

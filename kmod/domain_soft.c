@@ -194,28 +194,11 @@ static size_t soft_unmap_range(struct soft_domain *soft, unsigned long iova,
 	return unmapped;
 }
 
-/*
- * Wait for everybody who looks something up. Who comes later sees what was
- * changed before.
- */
-static void soft_drain(struct soft_domain *soft)
-{
-	int cpu;
-
-	for_each_possible_cpu(cpu) {
-		rwlock_t *lock = per_cpu_ptr(soft->readers, cpu);
-
-		/* Interrupts look things up as well. */
-		write_lock_irq(lock);
-		write_unlock_irq(lock);
-	}
-}
-
 /* ---- operations ---- */
 
 static void soft_sync(struct domain *domain, struct domain_gather *gather)
 {
-	soft_drain(soft_of(domain));
+	soft_readers_drain(&soft_of(domain)->readers);
 	while (gather->tables) {
 		u64 *table = phys_to_virt(gather->tables);
 
@@ -289,7 +272,7 @@ static int soft_set_dirty_tracking(struct domain *domain, bool on)
 	WRITE_ONCE(domain->dirty_tracking, on);
 	/* Writes that began before may not know of it. */
 	if (on)
-		soft_drain(soft_of(domain));
+		soft_readers_drain(&soft_of(domain)->readers);
 	return 0;
 }
 
@@ -303,7 +286,7 @@ static void soft_free(struct domain *domain)
 	domain_gather_init(&gather);
 	soft_unmap_range(soft, domain->first, domain->last, &gather);
 	soft_sync(domain, &gather);
-	free_percpu(soft->readers);
+	soft_readers_destroy(&soft->readers);
 	kfree(soft);
 }
 
@@ -346,21 +329,16 @@ struct domain *domain_soft_create(unsigned long page_sizes, unsigned long first,
 				  unsigned long last)
 {
 	struct soft_domain *soft;
-	int cpu;
 
 	if (!soft_page_sizes_valid(page_sizes) || first > last)
 		return ERR_PTR(-EINVAL);
 	soft = fail_alloc(kzalloc(sizeof(*soft), GFP_KERNEL_ACCOUNT));
 	if (!soft)
 		return ERR_PTR(-ENOMEM);
-	soft->readers = fail_alloc(alloc_percpu_gfp(rwlock_t,
-						    GFP_KERNEL_ACCOUNT));
-	if (!soft->readers) {
+	if (soft_readers_init(&soft->readers)) {
 		kfree(soft);
 		return ERR_PTR(-ENOMEM);
 	}
-	for_each_possible_cpu(cpu)
-		rwlock_init(per_cpu_ptr(soft->readers, cpu));
 	spin_lock_init(&soft->lock);
 	soft->shift = __ffs(page_sizes);
 	soft->levels = DIV_ROUND_UP(fls64(last >> soft->shift), SOFT_BITS);

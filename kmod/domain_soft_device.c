@@ -33,12 +33,6 @@ struct soft_hit {
 	unsigned long room;
 };
 
-/* The lock to look something up. Any will do, should the thread be moved meanwhile. */
-static rwlock_t *soft_reader(struct soft_domain *soft)
-{
-	return raw_cpu_ptr(soft->readers);
-}
-
 /* The tree may be read. @need: permissions, or 0. */
 static int soft_find(struct soft_domain *soft, unsigned long iova, u64 need,
 		     struct soft_hit *hit)
@@ -63,7 +57,7 @@ static int soft_find(struct soft_domain *soft, unsigned long iova, u64 need,
 static int soft_lookup(struct soft_domain *soft, unsigned long iova, u64 need,
 		       phys_addr_t *phys)
 {
-	rwlock_t *lock = soft_reader(soft);
+	rwlock_t *lock = soft_reader(&soft->readers);
 	struct soft_hit hit;
 	int rc;
 
@@ -129,7 +123,7 @@ static void soft_mark(const struct soft_hit *hit)
 static ssize_t soft_rw_page(struct soft_domain *soft, unsigned long iova,
 			    void *data, size_t length, bool write)
 {
-	rwlock_t *lock = soft_reader(soft);
+	rwlock_t *lock = soft_reader(&soft->readers);
 	struct soft_hit hit;
 	struct page *page;
 	size_t offset;
@@ -148,6 +142,7 @@ static ssize_t soft_rw_page(struct soft_domain *soft, unsigned long iova,
 		memcpy_to_page(page, offset, data, length);
 		if (READ_ONCE(soft->domain.dirty_tracking))
 			soft_mark(&hit);
+		domain_observe(&soft->domain, iova, length);
 	} else {
 		memcpy_from_page(data, page, offset, length);
 	}
@@ -208,7 +203,7 @@ EXPORT_SYMBOL_IOMMUKIT_INTERNAL(domain_soft_rw);
  */
 int domain_soft_mark(struct domain *domain, unsigned long iova)
 {
-	rwlock_t *lock = soft_reader(soft_of(domain));
+	rwlock_t *lock = soft_reader(&soft_of(domain)->readers);
 	struct soft_hit hit;
 	int rc;
 
@@ -241,7 +236,7 @@ struct soft_window {
 static void soft_dirty_look(struct soft_domain *soft, unsigned long iova,
 			    unsigned long last, struct soft_window *window)
 {
-	rwlock_t *lock = soft_reader(soft);
+	rwlock_t *lock = soft_reader(&soft->readers);
 	unsigned int i = 0, nr;
 	struct soft_path path;
 	u64 entry, *slot;
@@ -281,7 +276,7 @@ static void soft_dirty_clear(struct soft_domain *soft, unsigned long iova,
 			     unsigned long last,
 			     const struct soft_window *window)
 {
-	rwlock_t *lock = soft_reader(soft);
+	rwlock_t *lock = soft_reader(&soft->readers);
 	struct soft_path path;
 	unsigned int i;
 

@@ -9,11 +9,9 @@
  * table goes.
  *
  * Who maps or unmaps holds @lock, for one table at a time. Who looks something up
- * holds one of @readers for reading, that of the CPU it starts on, which is cheap
- * since nobody else uses it but by accident. A table that has left the tree may
- * still be looked at by those who found it before; so it is freed after each of
- * @readers has been held for writing once. That is what domain_ops.sync waits for,
- * rather than for a grace period.
+ * is one of @readers. A table that has left the tree may still be looked at by those
+ * who found it before; so it is freed after these were drained. That is what
+ * domain_ops.sync waits for, rather than for a grace period.
  */
 #ifndef IOMMUKIT_DOMAIN_SOFT_TREE_H
 #define IOMMUKIT_DOMAIN_SOFT_TREE_H
@@ -21,10 +19,10 @@
 #include <linux/bits.h>
 #include <linux/io.h>
 #include <linux/kernel.h>
-#include <linux/percpu.h>
 #include <linux/spinlock.h>
 
 #include "domain.h"
+#include "soft_readers.h"
 
 #define SOFT_BITS 9U
 #define SOFT_ENTRIES (1U << SOFT_BITS)
@@ -45,7 +43,7 @@
 /**
  * struct soft_domain - A software domain
  * @domain: the domain
- * @readers: held for reading over each lookup, and each use of what it found
+ * @readers: one over each lookup, and each use of what it found
  * @root: the topmost entry
  * @shift: of the smallest page
  * @levels: of tables
@@ -53,7 +51,7 @@
  */
 struct soft_domain {
 	struct domain domain;
-	rwlock_t __percpu *readers;
+	struct soft_readers readers;
 	u64 root;
 	unsigned int shift;
 	unsigned int levels;
@@ -135,7 +133,7 @@ static inline u64 *soft_slot(const struct soft_domain *soft, u64 *table,
 
 /*
  * Go down as far as there are tables, and return the entry at the end. @lock or
- * one of @readers is held, and @iova is not beyond the aperture.
+ * one of the readers' is held, and @iova is not beyond the aperture.
  */
 static inline u64 soft_walk(struct soft_domain *soft, unsigned long iova,
 			    struct soft_path *path)
@@ -156,8 +154,8 @@ static inline u64 soft_walk(struct soft_domain *soft, unsigned long iova,
 
 /* Of struct domain_ops, in domain_soft_device.c */
 phys_addr_t soft_iova_to_phys(struct domain *domain, unsigned long iova);
-int soft_read_dirty(struct domain *domain, unsigned long iova, size_t length,
-		    unsigned int flags,
+int soft_read_dirty(struct domain *domain, unsigned long iova,
+		    unsigned long last, unsigned int flags,
 		    int (*record)(void *opaque, unsigned long iova,
 				  size_t length),
 		    void *opaque);

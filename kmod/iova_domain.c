@@ -436,7 +436,8 @@ static int join(struct iova_space *space, struct iova_domain *d)
 
 /**
  * iova_space_add_domain - let a domain mirror a space from now on
- * @space: the space; the caller excludes other calls that add or remove domains
+ * @space: the space; the caller excludes other calls that add or remove domains,
+ *	or start or stop the log
  * @d: the domain, with nothing mapped in it
  *
  * All areas are in the domain when this returns. Others may map and unmap
@@ -467,6 +468,9 @@ int iova_space_add_domain(struct iova_space *space, struct iova_domain *d)
 	if (rc)
 		return rc;
 
+	/* A device may write what it finds from the first area on. */
+	if (space->logging)
+		iova_space_watch_domain(space, d->domain, true);
 	rc = fill(space, d);
 	if (rc) {
 		iova_space_remove_domain(space, d);

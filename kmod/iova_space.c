@@ -111,7 +111,10 @@ struct iova_area *iova_area_alloc(struct pages *pages, unsigned long offset,
 
 static void area_free_rcu(struct rcu_head *rcu)
 {
-	kmem_cache_free(area_cache, container_of(rcu, struct iova_area, rcu));
+	struct iova_area *area = container_of(rcu, struct iova_area, rcu);
+
+	iova_area_free_log(area);
+	kmem_cache_free(area_cache, area);
 }
 
 static void area_free(struct iova_area *area)
@@ -300,7 +303,13 @@ int iova_area_split(struct iova_space *space, struct iova_area *area,
 	high = area_part(area, last + 1, area->last);
 	if (!low || !high)
 		goto err_free;
-	rc = iova_area_hold_parts(area, low, high);
+	/* Devices may be marking it just now: all may have been written. */
+	if (space->logging)
+		rc = iova_area_add_log(low, true) ?:
+		     iova_area_add_log(high, true);
+	else
+		rc = 0;
+	rc = rc ?: iova_area_hold_parts(area, low, high);
 	if (rc)
 		goto err_free;
 	rc = fail_point(-ENOMEM) ?:
@@ -410,6 +419,15 @@ static int finish_setup(struct iova_space *space, struct iova_area *areas)
 	return rc;
 }
 
+static int add_logs(struct iova_space *space, struct iova_area *areas)
+{
+	int rc = 0;
+
+	for (; space->logging && areas && !rc; areas = areas->next)
+		rc = iova_area_add_log(areas, false);
+	return rc;
+}
+
 /**
  * iova_space_insert - give new areas their place, one behind the other
  * @space: the space
@@ -454,7 +472,8 @@ int iova_space_insert(struct iova_space *space, struct iova_area *areas,
 		area->last = first + bytes - 1;
 		first += bytes;
 	}
-	rc = check_pieces(space, areas) ?: insert_locked(space, areas);
+	rc = check_pieces(space, areas) ?: add_logs(space, areas) ?:
+	     insert_locked(space, areas);
 	/* Others may unmap them at once if they are all there. */
 	setup = !rc && areas->setup;
 out_unlock:

@@ -14,6 +14,7 @@
 #include <linux/wait.h>
 #include <linux/xarray.h>
 
+struct area_log;
 struct domain;
 struct iommukit_iova_range;
 struct pages;
@@ -56,6 +57,7 @@ enum {
  * @lost: for ever, since a domain kept a part of it
  * @in_moving: it is in iova_space.moving; says so if @turn is the space's
  * @turn: see iova_domain.c
+ * @log: what was written, or NULL; see iova_log.c
  */
 struct iova_area {
 	unsigned long iova;
@@ -76,6 +78,7 @@ struct iova_area {
 	bool lost;
 	bool in_moving;
 	unsigned long turn;
+	struct area_log __rcu *log;
 };
 
 /**
@@ -107,6 +110,7 @@ struct iova_domain {
  * @reserved: where nothing may be mapped; may overlap each other
  * @alignment: of IOVA, length and offset in the page of every area
  * @no_huge: map page by page
+ * @logging: areas have logs
  * @page_members: members that need alignment to pages
  * @members: who pins pages of this space; its spinlock protects them
  * @pin_drops: counts events that an unmap may be waiting for
@@ -126,6 +130,7 @@ struct iova_space {
 	struct rb_root_cached reserved;
 	unsigned long alignment;
 	bool no_huge;
+	bool logging;
 	unsigned int page_members;
 	struct xarray members;
 	atomic_t pin_drops;
@@ -136,10 +141,13 @@ struct iova_space {
  * struct iova_member_ops - How to ask a member to unpin
  * @holds: whether it has pins in [first, last]. Called under the members' lock.
  * @unmap: ask it to unpin; returns when it answered. No lock is held.
+ * @mark: mark in the log what it has pinned for writing in [first, last]. Called
+ *	under the members' lock.
  */
 struct iova_member_ops {
 	bool (*holds)(void *owner, unsigned long first, unsigned long last);
 	void (*unmap)(void *owner, unsigned long iova, unsigned long length);
+	void (*mark)(void *owner, unsigned long first, unsigned long last);
 };
 
 /**
@@ -229,6 +237,20 @@ void iova_areas_leave_domains(struct iova_space *space,
 int iova_area_hold_parts(const struct iova_area *area, struct iova_area *low,
 			 struct iova_area *high);
 void iova_area_unhold(struct iova_area *area);
+
+int iova_space_start_log(struct iova_space *space);
+void iova_space_stop_log(struct iova_space *space);
+void iova_space_watch_domain(struct iova_space *space, struct domain *domain,
+			     bool on);
+int iova_area_add_log(struct iova_area *area, bool marked);
+void iova_area_free_log(struct iova_area *area);
+void iova_area_mark(struct iova_area *area, unsigned long first,
+		    unsigned long last);
+int iova_space_read_log(struct iova_space *space, unsigned long first,
+			unsigned long last, bool clear,
+			int (*record)(void *opaque, unsigned long iova,
+				      size_t length),
+			void *opaque);
 
 int iova_cache_create(void);
 void iova_cache_destroy(void);

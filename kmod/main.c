@@ -119,7 +119,8 @@ static int cmd_info(struct iommukit_ucmd *ucmd)
 	cmd->out_version_major = version[0];
 	cmd->out_version_minor = version[1];
 	cmd->out_version_patch = version[2];
-	cmd->out_features = IOMMUKIT_FEATURE_MAP_FILE;
+	cmd->out_features = IOMMUKIT_FEATURE_MAP_FILE |
+			    IOMMUKIT_FEATURE_IOAS_DIRTY;
 	if (iommukit_test_present())
 		cmd->out_features |= IOMMUKIT_FEATURE_TEST;
 	cmd->out_page_sizes = PAGE_SIZE;
@@ -142,9 +143,11 @@ union command_buffer {
 	struct iommukit_ioas_alloc ioas_alloc;
 	struct iommukit_ioas_allow_iovas ioas_allow_iovas;
 	struct iommukit_ioas_copy ioas_copy;
+	struct iommukit_ioas_get_dirty_bitmap ioas_get_dirty_bitmap;
 	struct iommukit_ioas_iova_ranges ioas_iova_ranges;
 	struct iommukit_ioas_map ioas_map;
 	struct iommukit_ioas_map_file ioas_map_file;
+	struct iommukit_ioas_set_dirty_tracking ioas_set_dirty_tracking;
 	struct iommukit_ioas_unmap ioas_unmap;
 	struct iommukit_option option;
 	struct iommukit_vfio_ioas vfio_ioas;
@@ -199,6 +202,10 @@ static const struct command compat_commands[] = {
 };
 
 static const struct command ext_commands[] = {
+	COMMAND(IOMMUKIT_IOAS_SET_DIRTY_TRACKING, ioas_cmd_set_dirty_tracking,
+		struct iommukit_ioas_set_dirty_tracking, __reserved),
+	COMMAND(IOMMUKIT_IOAS_GET_DIRTY_BITMAP, ioas_cmd_get_dirty_bitmap,
+		struct iommukit_ioas_get_dirty_bitmap, data),
 	COMMAND(IOMMUKIT_INFO, cmd_info, struct iommukit_info, out_page_sizes),
 	[COMMAND_SLOT(CMD_EXT_LAST)] = {},
 };

@@ -32,10 +32,23 @@
  *   ctx.objects         spinlock of the xarray: ids and both counts of objects,
  *                       and which one is marked
  *
+ *   msi_lock            mutex, inside device_group.lock: domains are prepared for
+ *                       interrupts
+ *   fault_queue.lock    mutex, inside device_group.lock: faults that are read and
+ *                       answered. User memory is never touched under it.
+ *   iommukit_device.faults_lock
+ *                       spinlock, in interrupts as well: where the faults of a
+ *                       device go. Inside it:
+ *   fault_queue.unread_lock
+ *                       spinlock: faults that are not read yet
+ *
  *   soft_domain.lock    spinlock: the tables of a software domain, against others
  *                       who change them
- *   soft_domain.readers rwlocks, one for each CPU: read by whoever looks something
- *                       up, interrupts included; written to wait for those
+ *   soft device's readers
+ *                       rwlocks, one for each CPU, in interrupts as well: read by
+ *                       whoever uses the domain of a device; written to wait for
+ *                       those. Inside them:
+ *   soft_domain.readers rwlocks of the same kind: who looks something up in a domain
  *
  * All from the spinlocks on are leaves towards the others. An MMU notifier may
  * take none of the sleeping locks.

@@ -23,6 +23,7 @@ struct page;
 struct iommukit_access;
 struct iommukit_ctx;
 struct iommukit_iova_bitmap;
+struct iommukit_soft_device;
 
 /*
  * What MODULE_IMPORT_NS() comes to on every kernel: its own argument is a bare
@@ -190,6 +191,19 @@ struct iommukit_iova_bitmap_args {
 			    unsigned long iova, size_t length, void *opaque);
 };
 
+/**
+ * DOC: Software devices
+ *
+ * A driver whose device is software has two ways to user memory. An access follows
+ * what an IOAS maps: nothing is pinned before it is used, and copying may sleep. A
+ * software device goes through an IO page table, as a device of hardware would:
+ * everything is pinned and in place, copying takes no lock that sleeps and may be
+ * done in interrupts, user space may replace the table while the device works
+ * (iommukit_soft_device_replace()), and reads out what it has written
+ * (IOMMUKIT_HWPT_GET_DIRTY_BITMAP). There is no callback: an unmap waits for the
+ * copies that run, which is a matter of microseconds.
+ */
+
 #if IS_ENABLED(CONFIG_MMU)
 
 struct iommukit_ctx *iommukit_ctx_from_file(struct file *file);
@@ -217,6 +231,19 @@ void iommukit_access_unpin_pages(struct iommukit_access *access,
 				 unsigned long iova, unsigned long length);
 int iommukit_access_rw(struct iommukit_access *access, unsigned long iova,
 		       void *data, size_t length, unsigned int flags);
+
+struct iommukit_soft_device *iommukit_soft_device_bind(struct iommukit_ctx *ictx,
+						       u32 *id);
+void iommukit_soft_device_unbind(struct iommukit_soft_device *sdev);
+int iommukit_soft_device_attach(struct iommukit_soft_device *sdev, u32 *pt_id);
+int iommukit_soft_device_replace(struct iommukit_soft_device *sdev, u32 *pt_id);
+void iommukit_soft_device_detach(struct iommukit_soft_device *sdev);
+int iommukit_soft_device_translate(struct iommukit_soft_device *sdev,
+				   unsigned long iova, unsigned int flags,
+				   phys_addr_t *phys);
+int iommukit_soft_device_rw(struct iommukit_soft_device *sdev,
+			    unsigned long iova, void *data, size_t length,
+			    unsigned int flags);
 
 struct iommukit_iova_bitmap *
 iommukit_iova_bitmap_alloc(const struct iommukit_iova_bitmap_args *args);
@@ -304,6 +331,49 @@ static inline void iommukit_access_unpin_pages(struct iommukit_access *access,
 static inline int iommukit_access_rw(struct iommukit_access *access,
 				     unsigned long iova, void *data,
 				     size_t length, unsigned int flags)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline struct iommukit_soft_device *
+iommukit_soft_device_bind(struct iommukit_ctx *ictx, u32 *id)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+
+static inline void
+iommukit_soft_device_unbind(struct iommukit_soft_device *sdev)
+{
+}
+
+static inline int
+iommukit_soft_device_attach(struct iommukit_soft_device *sdev, u32 *pt_id)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int
+iommukit_soft_device_replace(struct iommukit_soft_device *sdev, u32 *pt_id)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void
+iommukit_soft_device_detach(struct iommukit_soft_device *sdev)
+{
+}
+
+static inline int
+iommukit_soft_device_translate(struct iommukit_soft_device *sdev,
+			       unsigned long iova, unsigned int flags,
+			       phys_addr_t *phys)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int
+iommukit_soft_device_rw(struct iommukit_soft_device *sdev, unsigned long iova,
+			void *data, size_t length, unsigned int flags)
 {
 	return -EOPNOTSUPP;
 }

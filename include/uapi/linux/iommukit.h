@@ -68,6 +68,8 @@ enum {
 
 	IOMMUKIT_CMD_EXT_BASE = 0xc0,
 	IOMMUKIT_CMD_INFO = IOMMUKIT_CMD_EXT_BASE,
+	IOMMUKIT_CMD_IOAS_SET_DIRTY_TRACKING = 0xc8,
+	IOMMUKIT_CMD_IOAS_GET_DIRTY_BITMAP = 0xc9,
 };
 
 /**
@@ -723,10 +725,12 @@ struct iommukit_vfio_ioas {
  * enum iommukit_features - Bits of @out_features of struct iommukit_info
  * @IOMMUKIT_FEATURE_MAP_FILE: IOMMUKIT_IOAS_MAP_FILE is there
  * @IOMMUKIT_FEATURE_TEST: the test module is loaded
+ * @IOMMUKIT_FEATURE_IOAS_DIRTY: IOMMUKIT_IOAS_SET_DIRTY_TRACKING is there
  */
 enum iommukit_features {
 	IOMMUKIT_FEATURE_MAP_FILE = 1 << 0,
 	IOMMUKIT_FEATURE_TEST = 1 << 1,
+	IOMMUKIT_FEATURE_IOAS_DIRTY = 1 << 2,
 };
 
 /**
@@ -754,5 +758,70 @@ struct iommukit_info {
 	__aligned_u64 out_page_sizes;
 };
 #define IOMMUKIT_INFO _IO(IOMMUKIT_TYPE, IOMMUKIT_CMD_INFO)
+
+/**
+ * enum iommukit_ioas_set_dirty_tracking_flags - Flags of IOAS_SET_DIRTY_TRACKING
+ * @IOMMUKIT_IOAS_DIRTY_TRACKING_ENABLE: On, else off
+ */
+enum iommukit_ioas_set_dirty_tracking_flags {
+	IOMMUKIT_IOAS_DIRTY_TRACKING_ENABLE = 1 << 0,
+};
+
+/**
+ * struct iommukit_ioas_set_dirty_tracking - ioctl(IOMMUKIT_IOAS_SET_DIRTY_TRACKING)
+ * @size: sizeof(struct iommukit_ioas_set_dirty_tracking)
+ * @flags: Combination of enum iommukit_ioas_set_dirty_tracking_flags
+ * @ioas_id: The IOAS
+ * @__reserved: Must be 0
+ *
+ * Note what is written by way of an IOAS from now on, or no longer: by drivers, and
+ * by devices that are software, whatever HWPT of the IOAS they use. What devices of
+ * hardware write, HWPT_GET_DIRTY_BITMAP tells. Switching on forgets what was noted
+ * before, also if it was on. It takes one bit for each page that is mapped (ENOMEM;
+ * it is off then).
+ */
+struct iommukit_ioas_set_dirty_tracking {
+	__u32 size;
+	__u32 flags;
+	__u32 ioas_id;
+	__u32 __reserved;
+};
+#define IOMMUKIT_IOAS_SET_DIRTY_TRACKING \
+	_IO(IOMMUKIT_TYPE, IOMMUKIT_CMD_IOAS_SET_DIRTY_TRACKING)
+
+/**
+ * enum iommukit_ioas_get_dirty_bitmap_flags - Flags of IOAS_GET_DIRTY_BITMAP
+ * @IOMMUKIT_IOAS_GET_DIRTY_BITMAP_NO_CLEAR: Report again next time
+ */
+enum iommukit_ioas_get_dirty_bitmap_flags {
+	IOMMUKIT_IOAS_GET_DIRTY_BITMAP_NO_CLEAR = 1 << 0,
+};
+
+/**
+ * struct iommukit_ioas_get_dirty_bitmap - ioctl(IOMMUKIT_IOAS_GET_DIRTY_BITMAP)
+ * @size: sizeof(struct iommukit_ioas_get_dirty_bitmap)
+ * @ioas_id: The IOAS
+ * @flags: Combination of enum iommukit_ioas_get_dirty_bitmap_flags
+ * @__reserved: Must be 0
+ * @iova: First byte; the first bit of the bitmap is for it
+ * @length: Bytes
+ * @page_size: Bytes that a bit stands for, a power of two
+ * @data: Bitmap of the caller, an array of 64 bit words, at any address
+ *
+ * As IOMMUKIT_HWPT_GET_DIRTY_BITMAP. Pages are noted as a whole, and those that a
+ * driver has pinned for writing are reported each time.
+ */
+struct iommukit_ioas_get_dirty_bitmap {
+	__u32 size;
+	__u32 ioas_id;
+	__u32 flags;
+	__u32 __reserved;
+	__aligned_u64 iova;
+	__aligned_u64 length;
+	__aligned_u64 page_size;
+	__aligned_u64 data;
+};
+#define IOMMUKIT_IOAS_GET_DIRTY_BITMAP \
+	_IO(IOMMUKIT_TYPE, IOMMUKIT_CMD_IOAS_GET_DIRTY_BITMAP)
 
 #endif /* _UAPI_LINUX_IOMMUKIT_H */
