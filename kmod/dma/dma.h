@@ -3,7 +3,7 @@
  * Inside of iommukit_dma.ko. Each open file is one engine:
  *
  *	dma_main.c	device node, table of commands
- *	dma_port.c	accesses: bind, attach, replace, detach, unbind
+ *	dma_port.c	accesses and devices: bind, attach, replace, detach, unbind
  *	dma_pin.c	pinned pages and the unmap callback
  *	dma_op.c	one pass of an operation over its data
  *	dma_job.c	passes done by a kernel thread, once or again and again
@@ -12,8 +12,8 @@
  *
  *	command_lock	one command at a time; owns what the commands change:
  *			ports and the passes that no thread has yet
- *	attach_lock	held over each rw of a pass, and over replace, so that no
- *			pass continues in an IOAS it was not started on
+ *	attach_lock	held over each rw of a pass by an access, and over its replace,
+ *			so that no pass continues in an IOAS it was not started on
  *	pin_lock	the lock L of "Unmapping, and the lock of the driver" in
  *			<linux/iommukit.h>: pins and the state of the job
  *
@@ -38,17 +38,19 @@ struct shash_desc;
 struct task_struct;
 
 /**
- * struct ikdma_port - One access of an engine
+ * struct ikdma_port - One access or device of an engine
  * @engine: The engine it is part of
- * @access: NULL if the port is not bound. Set before the access can have pins
- *	and cleared after it is destroyed, so the unmap callback may use it
- * @ioas_id: 0 if the port is not attached
+ * @access: NULL if the port is not bound, or a device. Set before the access can
+ *	have pins and cleared after it is destroyed, so the unmap callback may use it
+ * @device: Device of a port that is one
+ * @ioas_id: What it is attached to, or 0
  * @may_pin: The access was created with needs_pin_pages
  * @pins: Pins made through the access; under pin_lock
  */
 struct ikdma_port {
 	struct ikdma_engine *engine;
 	struct iommukit_access *access;
+	struct iommukit_soft_device *device;
 	u32 ioas_id;
 	bool may_pin;
 	struct list_head pins;
@@ -211,6 +213,11 @@ void ikdma_pass_exit(struct ikdma_pass *pass);
 int ikdma_pass_run_kthread(struct ikdma_pass *pass);
 void ikdma_job_revoke_locked(struct ikdma_engine *engine);
 void ikdma_job_stop(struct ikdma_engine *engine, u32 state);
+
+static inline bool ikdma_port_bound(const struct ikdma_port *port)
+{
+	return port->access || port->device;
+}
 
 static inline bool ikdma_pass_uses(const struct ikdma_pass *pass,
 				   const struct ikdma_port *port)

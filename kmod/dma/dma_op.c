@@ -98,7 +98,7 @@ static int ikdma_side_init(struct ikdma_side *side, struct ikdma_pass *pass,
 
 	if (check_add_overflow(iova, (u64)pass->length - 1, &last))
 		return -EOVERFLOW;
-	if (!port->access)
+	if (!ikdma_port_bound(port))
 		return -ENODEV;
 	if (pass->pinned && !port->may_pin)
 		return -EINVAL;
@@ -257,6 +257,12 @@ static int ikdma_side_copy(const struct ikdma_pass *pass,
 
 	if (pass->pinned)
 		return ikdma_pin_copy(pass, side, offset, pass->buf, len);
+	/* It may well be moved to another HWPT meanwhile. */
+	if (side->port->device)
+		return iommukit_soft_device_rw(side->port->device,
+					       side->iova + offset, pass->buf,
+					       len, side->rw_flags &
+						    IOMMUKIT_ACCESS_RW_WRITE);
 
 	ret = mutex_lock_killable(&engine->attach_lock);
 	if (ret)

@@ -18,35 +18,61 @@ static const struct iommukit_access_ops ikdma_pin_ops = {
 	.unmap = ikdma_port_unmap,
 };
 
+static int ikdma_bind_access(struct ikdma_port *port,
+			     struct iommukit_ctx *ictx, u32 *id)
+{
+	struct iommukit_access *access;
+
+	access = iommukit_access_create(ictx,
+					port->may_pin ? &ikdma_pin_ops :
+							&ikdma_copy_ops,
+					port, id);
+	if (IS_ERR(access))
+		return PTR_ERR(access);
+	port->access = access;
+	return 0;
+}
+
+static int ikdma_bind_device(struct ikdma_port *port,
+			     struct iommukit_ctx *ictx, u32 *id)
+{
+	struct iommukit_soft_device *device;
+
+	device = iommukit_soft_device_bind(ictx, id);
+	if (IS_ERR(device))
+		return PTR_ERR(device);
+	port->device = device;
+	return 0;
+}
+
 int ikdma_bind(struct ikdma_engine *engine, union ikdma_arg *arg)
 {
 	struct iommukit_dma_bind *bind = &arg->bind;
-	struct iommukit_access *access;
 	struct iommukit_ctx *ictx;
 	struct ikdma_port *port;
+	int ret;
 
-	if (bind->flags & ~IOMMUKIT_DMA_PORT_PIN || bind->__reserved)
+	if (bind->flags & ~(IOMMUKIT_DMA_PORT_PIN | IOMMUKIT_DMA_PORT_HWPT) ||
+	    bind->__reserved)
 		return -EOPNOTSUPP;
-	if (bind->port >= IOMMUKIT_DMA_NR_PORTS)
+	if (bind->port >= IOMMUKIT_DMA_NR_PORTS ||
+	    bind->flags == (IOMMUKIT_DMA_PORT_PIN | IOMMUKIT_DMA_PORT_HWPT))
 		return -EINVAL;
 	port = &engine->ports[bind->port];
-	if (port->access)
+	if (ikdma_port_bound(port))
 		return -EBUSY;
 
 	ictx = iommukit_ctx_from_fd(bind->fd);
 	if (IS_ERR(ictx))
 		return PTR_ERR(ictx);
 	port->may_pin = bind->flags & IOMMUKIT_DMA_PORT_PIN;
-	access = iommukit_access_create(ictx,
-					port->may_pin ? &ikdma_pin_ops :
-							&ikdma_copy_ops,
-					port, &bind->out_access_id);
-	/* The access has a reference of its own. */
+	if (bind->flags & IOMMUKIT_DMA_PORT_HWPT)
+		ret = ikdma_bind_device(port, ictx, &bind->out_access_id);
+	else
+		ret = ikdma_bind_access(port, ictx, &bind->out_access_id);
+	/* Either has a reference of its own. */
 	iommukit_ctx_put(ictx);
-	if (IS_ERR(access))
-		return PTR_ERR(access);
-	port->access = access;
-	return 0;
+	return ret;
 }
 
 /* Find the bound port of a command that has one. */
@@ -54,7 +80,7 @@ static struct ikdma_port *ikdma_port_find(struct ikdma_engine *engine, u32 nr)
 {
 	if (nr >= IOMMUKIT_DMA_NR_PORTS)
 		return ERR_PTR(-EINVAL);
-	if (!engine->ports[nr].access)
+	if (!ikdma_port_bound(&engine->ports[nr]))
 		return ERR_PTR(-ENODEV);
 	return &engine->ports[nr];
 }
@@ -73,9 +99,32 @@ int ikdma_attach(struct ikdma_engine *engine, union ikdma_arg *arg)
 	/* To attach twice is a bug of the driver: keep the user from it. */
 	if (port->ioas_id)
 		return -EINVAL;
-	ret = iommukit_access_attach(port->access, attach->ioas_id);
+	if (port->device)
+		ret = iommukit_soft_device_attach(port->device,
+						  &attach->ioas_id);
+	else
+		ret = iommukit_access_attach(port->access, attach->ioas_id);
 	if (!ret)
 		port->ioas_id = attach->ioas_id;
+	return ret;
+}
+
+static int ikdma_replace_access(struct ikdma_port *port, u32 ioas_id)
+{
+	struct ikdma_engine *engine = port->engine;
+	int ret;
+
+	/*
+	 * If it fails, or names the IOAS we are on, the job goes on as if
+	 * nothing had happened: then there is no callback. Otherwise the
+	 * callback ends the job before replace returns, and attach_lock keeps
+	 * a copying job from slipping one more chunk into the new IOAS.
+	 */
+	ret = mutex_lock_killable(&engine->attach_lock);
+	if (ret)
+		return ret;
+	ret = iommukit_access_replace(port->access, ioas_id);
+	mutex_unlock(&engine->attach_lock);
 	return ret;
 }
 
@@ -92,17 +141,11 @@ int ikdma_replace(struct ikdma_engine *engine, union ikdma_arg *arg)
 		return PTR_ERR(port);
 	if (!port->ioas_id)
 		return -ENOENT;
-	/*
-	 * If it fails, or names the IOAS we are on, the job goes on as if
-	 * nothing had happened: then there is no callback. Otherwise the
-	 * callback ends the job before replace returns, and attach_lock keeps
-	 * a copying job from slipping one more chunk into the new IOAS.
-	 */
-	ret = mutex_lock_killable(&engine->attach_lock);
-	if (ret)
-		return ret;
-	ret = iommukit_access_replace(port->access, attach->ioas_id);
-	mutex_unlock(&engine->attach_lock);
+	if (port->device)
+		ret = iommukit_soft_device_replace(port->device,
+						   &attach->ioas_id);
+	else
+		ret = ikdma_replace_access(port, attach->ioas_id);
 	if (!ret)
 		port->ioas_id = attach->ioas_id;
 	return ret;
@@ -126,7 +169,10 @@ int ikdma_detach(struct ikdma_engine *engine, union ikdma_arg *arg)
 	if (!port->ioas_id)
 		return -ENOENT;
 	ikdma_port_quiesce(port);
-	iommukit_access_detach(port->access);
+	if (port->device)
+		iommukit_soft_device_detach(port->device);
+	else
+		iommukit_access_detach(port->access);
 	port->ioas_id = 0;
 	return 0;
 }
@@ -145,9 +191,15 @@ int ikdma_unbind(struct ikdma_engine *engine, union ikdma_arg *arg)
 
 void ikdma_port_destroy(struct ikdma_port *port)
 {
-	if (!port->access)
-		return;
-	iommukit_access_destroy(port->access);
-	port->access = NULL;
+	if (port->device) {
+		if (port->ioas_id)
+			iommukit_soft_device_detach(port->device);
+		iommukit_soft_device_unbind(port->device);
+		port->device = NULL;
+	}
+	if (port->access) {
+		iommukit_access_destroy(port->access);
+		port->access = NULL;
+	}
 	port->ioas_id = 0;
 }

@@ -34,9 +34,12 @@
  * enum iommukit_dma_port_flags - How a port works
  * @IOMMUKIT_DMA_PORT_PIN: The port may pin pages; without it the port only
  *	copies, and mappings need not be page aligned
+ * @IOMMUKIT_DMA_PORT_HWPT: The port is a device, which goes through a HWPT; not
+ *	with PIN
  */
 enum iommukit_dma_port_flags {
 	IOMMUKIT_DMA_PORT_PIN = 1 << 0,
+	IOMMUKIT_DMA_PORT_HWPT = 1 << 1,
 };
 
 /**
@@ -45,11 +48,11 @@ enum iommukit_dma_port_flags {
  * @flags: Combination of enum iommukit_dma_port_flags
  * @port: Port to bind
  * @fd: Descriptor of /dev/iommukit
- * @out_access_id: Id of the access object in that context
+ * @out_access_id: Id of the access or device object in that context
  * @__reserved: Must be 0
  *
- * Create the port's access in the context of @fd. EBUSY if the port is bound;
- * EBADF if @fd is not open, EBADFD if it is not a context.
+ * Create the port's access or device in the context of @fd. EBUSY if the port is
+ * bound; EBADF if @fd is not open, EBADFD if it is not a context.
  */
 struct iommukit_dma_bind {
 	__u32 size;
@@ -81,7 +84,8 @@ struct iommukit_dma_port {
  * struct iommukit_dma_attach - ioctl(IOMMUKIT_DMA_ATTACH), _REPLACE
  * @size: sizeof(struct iommukit_dma_attach)
  * @port: The port
- * @ioas_id: IOAS of the port's context
+ * @ioas_id: IOAS of the port's context; with PORT_HWPT an IOAS or a HWPT, and on
+ *	success the HWPT
  * @__reserved: Must be 0
  *
  * ATTACH joins an IOAS: EINVAL if attached already. REPLACE moves to another
@@ -89,6 +93,10 @@ struct iommukit_dma_port {
  * attached to that IOAS already: ENOENT if not attached. Both: ENODEV if not
  * bound, ENOENT if there is no such IOAS, EADDRINUSE if a port that pins meets
  * mappings that are not page aligned.
+ *
+ * With PORT_HWPT, REPLACE does not stop a job, which goes on by the new HWPT; not
+ * even ATTACH or REPLACE of an explicit HWPT pins anything, for a HWPT has all that
+ * is mapped. EINVAL if the HWPT is for other devices.
  */
 struct iommukit_dma_attach {
 	__u32 size;
