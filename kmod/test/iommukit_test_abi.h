@@ -177,9 +177,9 @@ enum {
 	IOMMUKIT_TEST_DEVICE_HUGE_IOVA = 1 << 1,
 	IOMMUKIT_TEST_DEVICE_PASID = 1 << 2,
 
-	/* MOCK_CREATE: [first, last] is not translated ... */
+	/* MOCK_CREATE: [first, last] is not translated */
 	IOMMUKIT_TEST_DEVICE_REGION = 1 << 16,
-	/* ... but for interrupts of the device, wherever they have to go */
+	/* The same, but for interrupts of the device, wherever they have to go */
 	IOMMUKIT_TEST_DEVICE_SW_MSI = 1 << 17,
 };
 

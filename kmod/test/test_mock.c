@@ -215,7 +215,8 @@ static int mock_create(const struct test_request *req, struct mock_spec *spec)
 		.pasid_bits = spec->flags & IOMMUKIT_TEST_DEVICE_PASID ?
 				      IOMMUKIT_TEST_PASID_WIDTH : 0,
 		.regions = &mock->region,
-		.nr_regions = !!(spec->flags & IOMMUKIT_TEST_DEVICE_REGION),
+		.nr_regions = !!(spec->flags & (IOMMUKIT_TEST_DEVICE_REGION |
+						IOMMUKIT_TEST_DEVICE_SW_MSI)),
 		.owned_by_ctx = true,
 	};
 	mock->dev = iommukit_device_bind(req->ictx, &mock->desc, &dev_id);
@@ -272,11 +273,9 @@ int test_mock_create(const struct test_request *req)
 				  IOMMUKIT_TEST_DEVICE_SW_MSI,
 		},
 	};
-	bool region = spec.flags & IOMMUKIT_TEST_DEVICE_REGION;
 
 	if ((spec.flags & ~MOCK_CREATE_FLAGS) || cmd->mock_create.__reserved ||
-	    (region ? spec.region.first > spec.region.last :
-		      spec.region.sw_msi))
+	    spec.region.first > spec.region.last)
 		return -EINVAL;
 	return mock_create(req, &spec);
 }

@@ -27,13 +27,18 @@ Errno Engine::try_bind(std::uint32_t port, int context_fd, std::uint32_t flags) 
 
 namespace {
 
-Errno change_port(int fd, unsigned long request, std::uint32_t port, std::uint32_t ioas)
+Errno change_port(int fd, unsigned long request, std::uint32_t port, std::uint32_t ioas,
+		  std::uint32_t *hwpt)
 {
 	auto cmd = command<iommukit_dma_attach>();
 
 	cmd.port = port;
 	cmd.ioas_id = ioas;
-	return call(fd, request, &cmd);
+	const Errno error = call(fd, request, &cmd);
+
+	if (error == ok && hwpt)
+		*hwpt = cmd.ioas_id;
+	return error;
 }
 
 Errno leave_port(int fd, unsigned long request, std::uint32_t port)
@@ -46,14 +51,27 @@ Errno leave_port(int fd, unsigned long request, std::uint32_t port)
 
 } // namespace
 
-Errno Engine::try_attach(std::uint32_t port, std::uint32_t ioas) const
+Errno Engine::try_attach(std::uint32_t port, std::uint32_t ioas,
+			 std::uint32_t *hwpt) const
 {
-	return change_port(fd(), IOMMUKIT_DMA_ATTACH, port, ioas);
+	return change_port(fd(), IOMMUKIT_DMA_ATTACH, port, ioas, hwpt);
 }
 
-Errno Engine::try_replace(std::uint32_t port, std::uint32_t ioas) const
+Errno Engine::try_replace(std::uint32_t port, std::uint32_t ioas,
+			  std::uint32_t *hwpt) const
 {
-	return change_port(fd(), IOMMUKIT_DMA_REPLACE, port, ioas);
+	return change_port(fd(), IOMMUKIT_DMA_REPLACE, port, ioas, hwpt);
+}
+
+std::uint32_t Engine::bind_device(std::uint32_t port, const Context &context) const
+{
+	auto cmd = command<iommukit_dma_bind>();
+
+	cmd.flags = IOMMUKIT_DMA_PORT_HWPT;
+	cmd.port = port;
+	cmd.fd = context.fd();
+	REQUIRE(call(fd(), IOMMUKIT_DMA_BIND, &cmd) == ok);
+	return cmd.out_access_id;
 }
 
 Errno Engine::try_detach(std::uint32_t port) const

@@ -22,13 +22,19 @@ class Engine {
 
 	Errno try_bind(std::uint32_t port, int context_fd,
 		       std::uint32_t flags = IOMMUKIT_DMA_PORT_PIN) const;
-	Errno try_attach(std::uint32_t port, std::uint32_t ioas) const;
-	Errno try_replace(std::uint32_t port, std::uint32_t ioas) const;
+	/* @hwpt gets what a port that is a device is attached to, on success. */
+	Errno try_attach(std::uint32_t port, std::uint32_t ioas,
+			 std::uint32_t *hwpt = nullptr) const;
+	Errno try_replace(std::uint32_t port, std::uint32_t ioas,
+			  std::uint32_t *hwpt = nullptr) const;
 	Errno try_detach(std::uint32_t port) const;
 	Errno try_unbind(std::uint32_t port) const;
 	/* Binds and attaches, which must succeed. */
 	void join(std::uint32_t port, const Context &context, std::uint32_t ioas,
 		  std::uint32_t flags = IOMMUKIT_DMA_PORT_PIN) const;
+
+	/* Makes a port a device, and returns its id. */
+	std::uint32_t bind_device(std::uint32_t port, const Context &context) const;
 
 	Errno try_transfer(iommukit_dma_transfer &cmd) const;
 	Errno try_start(iommukit_dma_start cmd) const;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -79,6 +80,9 @@ Memory::Memory(std::size_t bytes, int fd, int protection, int flags) : length(by
 	void *start = mmap(aligned_address(length), length, protection, flags, fd, 0);
 
 	INFO("mmap of " << length << " bytes: " << Errno{errno});
+	if (start == MAP_FAILED && (flags & MAP_HUGETLB) &&
+	    access("/sys/kernel/mm/hugepages", F_OK))
+		skip("the kernel has no huge pages");
 	REQUIRE(start != MAP_FAILED);
 	base = static_cast<std::byte *>(start);
 }
