@@ -124,7 +124,7 @@ TEST_CASE("DMA BIND rejections")
 	const Fd other(open("/dev/null", O_RDWR));
 	auto valid = command<Bind>();
 	const std::vector<Fault<Bind>> faults{
-		{"unknown flag", "flags", [](Bind &cmd) { cmd.flags |= 2; }, EOPNOTSUPP},
+		{"unknown flag", "flags", [](Bind &cmd) { cmd.flags |= 4; }, EOPNOTSUPP},
 		{"reserved", "__reserved", [](Bind &cmd) { cmd.__reserved = 1; },
 		 EOPNOTSUPP},
 		{"port 2", "port", [](Bind &cmd) { cmd.port = 2; }, EINVAL},
