@@ -246,6 +246,20 @@ int iova_space_start_log(struct iova_space *space)
 
 /* ---- marking ---- */
 
+/* Most marks are there already. Those leave the cache line alone. */
+static void bits_set(unsigned long *bits, unsigned long first, unsigned long last)
+{
+	unsigned long word, end = BIT_WORD(last);
+	unsigned long mask = BITMAP_FIRST_WORD_MASK(first);
+
+	for (word = BIT_WORD(first); word <= end; word++, mask = ~0UL) {
+		if (word == end)
+			mask &= BITMAP_LAST_WORD_MASK(last + 1);
+		if ((READ_ONCE(bits[word]) & mask) != mask)
+			atomic_long_or(mask, (atomic_long_t *)&bits[word]);
+	}
+}
+
 /**
  * iova_area_mark - note that a range was written
  * @area: an area that cannot be freed meanwhile
@@ -258,21 +272,17 @@ void iova_area_mark(struct iova_area *area, unsigned long first,
 		    unsigned long last)
 {
 	struct area_log *log;
-	unsigned long bit, end;
 
 	rcu_read_lock();
 	log = rcu_dereference(area->log);
 	if (log) {
-		end = log_bit(area, last);
 		/*
 		 * Pairs with log_clear(): either the mark that is seen here is
 		 * cleared later, by somebody who sees the data then, or it is seen
 		 * missing.
 		 */
 		smp_mb();
-		for (bit = log_bit(area, first); bit <= end; bit++)
-			if (!test_bit(bit, log->bits))
-				set_bit(bit, log->bits);
+		bits_set(log->bits, log_bit(area, first), log_bit(area, last));
 	}
 	rcu_read_unlock();
 }

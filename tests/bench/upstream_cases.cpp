@@ -6,6 +6,7 @@
 #include "crowd.h"
 #include "kernel_loop.h"
 #include "owner.h"
+#include "upstream.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,17 +18,14 @@ using namespace iommukit::literals;
 
 namespace {
 
-constexpr const char *our_device = "/dev/iommukit";
-constexpr const char *our_loops = "/dev/iommukit-bench";
-constexpr const char *their_device = "/dev/iommu";
-constexpr const char *their_loops = "/dev/iommufd-bench";
-
 dev_t device_number(const char *path)
 {
 	struct stat status;
 
 	return ::stat(path, &status) ? dev_t(0) : status.st_rdev;
 }
+
+} // namespace
 
 // Without an iommufd of the kernel's, /dev/iommu is a name of ours.
 void need_upstream()
@@ -39,6 +37,8 @@ void need_upstream()
 	if (!device_number(their_loops))
 		throw NotHere("iommufd_bench is not loaded");
 }
+
+namespace {
 
 // Both implementations with the same memory.
 class Both {

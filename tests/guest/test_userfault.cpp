@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -129,6 +130,14 @@ struct World {
 	Memory memory{page_size};
 	std::uint32_t ioas;
 };
+
+std::string release()
+{
+	utsname name;
+
+	REQUIRE(uname(&name) == 0);
+	return name.release;
+}
 
 } // namespace
 
@@ -437,12 +446,15 @@ TEST_CASE("a cut gives way to an unmap")
 
 TEST_CASE("a cut is refused if the call that it waits for pins")
 {
+	/* They do since 6.2. Before, a kernel with checkers prints who tried. */
+	if (release().starts_with("6.1."))
+		skip("pins of this kernel do not wait for user space");
+
 	CutWorld world;
 	std::uint32_t item = no_item;
 	Issuer pinner([&] { return world.access.try_pin(0, page_size, 0, 0, &item); });
 
-	if (!pinner.sleeps())
-		skip("pins of this kernel do not wait for user space");
+	CHECK(pinner.sleeps());
 	CHECK(world.page.await_touch());
 	Issuer cutter([&] { return world.cut_away(2); });
 	CHECK(cutter.sleeps());
