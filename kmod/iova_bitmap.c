@@ -36,11 +36,12 @@
 #define WINDOW_PAGES_MIN 16
 #define WINDOW_PAGES_MAX 512
 
-/* There is no run. No position is as large. */
+/* There is no run: nothing follows it. */
 #define NO_RUN ULONG_MAX
 
 /**
  * struct iommukit_iova_bitmap - One range of IOVA and where its bits are
+ * @run: the run; its iova is NO_RUN if there is none. First member.
  * @args: as given, but for the address of the user's memory: see @base
  * @last: last IOVA
  * @shift: log2 of the page size
@@ -50,10 +51,9 @@
  * @mm: whose memory that is
  * @error: the first one, sticky
  * @iterating: in for_each
- * @run_first: first position of the run, or NO_RUN
- * @run_end: position behind its last
  * @win_first: position at which the window begins
  * @win_end: position behind it; equal to @win_first if none is open
+ * @win_iova: first IOVA that it has a bit for; the last one is @run.limit
  * @over_first: PREPIN: lowest position of the records that touch the window, at
  *	most @win_first
  * @over_end: position behind the highest, at least @win_end
@@ -65,6 +65,7 @@
  * @stats: what was done
  */
 struct iommukit_iova_bitmap {
+	struct iommukit_iova_bitmap_run run;
 	struct iommukit_iova_bitmap_args args;
 	unsigned long last;
 	unsigned int shift;
@@ -74,10 +75,9 @@ struct iommukit_iova_bitmap {
 	struct mm_struct *mm;
 	int error;
 	bool iterating;
-	unsigned long run_first;
-	unsigned long run_end;
 	unsigned long win_first;
 	unsigned long win_end;
+	unsigned long win_iova;
 	unsigned long over_first;
 	unsigned long over_end;
 	unsigned long next;
@@ -125,7 +125,7 @@ static void word_or(unsigned long *word, unsigned long mask)
 }
 
 /* Set the bits from @first up to @end, which is behind it. */
-static void words_set(unsigned long *words, unsigned long first,
+static __always_inline void words_set(unsigned long *words, unsigned long first,
 		      unsigned long end)
 {
 	unsigned long *head = &words[BIT_WORD(first)];
@@ -145,14 +145,33 @@ static void words_set(unsigned long *words, unsigned long first,
 
 /* ---- run and window ---- */
 
+/* All in one word */
+static __always_inline void word_write(struct iommukit_iova_bitmap *bitmap,
+				       unsigned long at, unsigned long end)
+{
+	unsigned long offset = at - bitmap->win_first;
+	unsigned long *words = kmap_local_page(bitmap->pages[offset / PAGE_BITS]);
+
+	word_or(&words[offset % PAGE_BITS / BITS_PER_LONG],
+		(~0UL >> (BITS_PER_LONG - (end - at))) << at % BITS_PER_LONG);
+	kunmap_local(words);
+}
+
 static void run_flush(struct iommukit_iova_bitmap *bitmap)
 {
-	unsigned long at = bitmap->run_first;
-	unsigned long end = bitmap->run_end;
+	unsigned long at, end;
 
-	if (at == NO_RUN)
+	if (bitmap->run.iova == NO_RUN)
 		return;
-	bitmap->run_first = NO_RUN;
+	at = position(bitmap, bitmap->run.iova);
+	end = position(bitmap, bitmap->run.last) + 1;
+	bitmap->run.iova = NO_RUN;
+	bitmap->run.last = 0;
+	/* Strays need not look for the ends of pages. */
+	if (at / BITS_PER_LONG == (end - 1) / BITS_PER_LONG) {
+		word_write(bitmap, at, end);
+		return;
+	}
 	while (at < end) {
 		unsigned long page = at / PAGE_BITS;
 		unsigned long stop = min(end, (page + 1) * PAGE_BITS);
@@ -165,12 +184,21 @@ static void run_flush(struct iommukit_iova_bitmap *bitmap)
 }
 
 /* The new run, inside the window */
-static void run_set(struct iommukit_iova_bitmap *bitmap, unsigned long first,
-		    unsigned long end)
+static void run_set(struct iommukit_iova_bitmap *bitmap, unsigned long iova,
+		    unsigned long last)
 {
 	run_flush(bitmap);
-	bitmap->run_first = first;
-	bitmap->run_end = end;
+	bitmap->run.iova = iova;
+	bitmap->run.last = last;
+}
+
+/* The same, of the granules from one position up to another */
+static void run_set_granules(struct iommukit_iova_bitmap *bitmap,
+			     unsigned long at, unsigned long end)
+{
+	unsigned long iova = granule(bitmap, at);
+
+	run_set(bitmap, iova, iova + (granules_length(bitmap, at, end) - 1));
 }
 
 static int keep_error(struct iommukit_iova_bitmap *bitmap, int error)
@@ -190,6 +218,8 @@ static void window_close(struct iommukit_iova_bitmap *bitmap)
 	bitmap->npages = 0;
 	bitmap->win_first = 0;
 	bitmap->win_end = 0;
+	bitmap->win_iova = NO_RUN;
+	bitmap->run.limit = 0;
 }
 
 /* Choose how many pages to pin, so that sequences pin many and strays few. */
@@ -259,6 +289,10 @@ static int window_open(struct iommukit_iova_bitmap *bitmap, unsigned long at)
 	bitmap->npages = nr;
 	bitmap->win_first = first * PAGE_BITS;
 	bitmap->win_end = min(bitmap->next * PAGE_BITS, bitmap->end);
+	at = max(bitmap->win_first, bitmap->first);
+	bitmap->win_iova = granule(bitmap, at);
+	bitmap->run.limit = bitmap->win_iova +
+			   (granules_length(bitmap, at, bitmap->win_end) - 1);
 	bitmap->stats.windows++;
 	bitmap->stats.pages += nr;
 	return 0;
@@ -284,7 +318,7 @@ static int window_write(struct iommukit_iova_bitmap *bitmap, unsigned long *at,
 				return keep_error(bitmap, rc);
 		}
 		stop = min(end, bitmap->win_end);
-		run_set(bitmap, *at, stop);
+		run_set_granules(bitmap, *at, stop);
 		*at = stop;
 	}
 	return 0;
@@ -302,13 +336,28 @@ static int record_prepinned(struct iommukit_iova_bitmap *bitmap,
 		return keep_error(bitmap, -EINVAL);
 	bitmap->over_first = min(bitmap->over_first, at);
 	bitmap->over_end = max(bitmap->over_end, end);
-	run_set(bitmap, max(at, bitmap->win_first), min(end, bitmap->win_end));
+	run_set_granules(bitmap, max(at, bitmap->win_first),
+			 min(end, bitmap->win_end));
 	return 0;
 }
 
-static int record_slow(struct iommukit_iova_bitmap *bitmap, unsigned long at,
-		       unsigned long end)
+/* Neither goes on with the run nor stays in the window, or there is none. */
+static noinline int record_slow(struct iommukit_iova_bitmap *bitmap,
+				unsigned long iova, unsigned long last)
 {
+	unsigned long at, end;
+
+	if (unlikely(last < iova))
+		last = ULONG_MAX;
+	if (unlikely(iova < bitmap->args.iova || last > bitmap->last)) {
+		atomic_long_inc(&bitmap->stats.clipped);
+		if (last < bitmap->args.iova || iova > bitmap->last)
+			return bitmap->error;
+		iova = max(iova, bitmap->args.iova);
+		last = min(last, bitmap->last);
+	}
+	at = position(bitmap, iova);
+	end = position(bitmap, last) + 1;
 	if (bitmap->args.kbuf) {
 		words_set(bitmap->args.kbuf, at, end);
 		return 0;
@@ -325,52 +374,21 @@ static int record_slow(struct iommukit_iova_bitmap *bitmap, unsigned long at,
 static __always_inline int record(struct iommukit_iova_bitmap *bitmap,
 				  unsigned long iova, unsigned long last)
 {
-	unsigned long at, end;
-
-	if (unlikely(last < iova))
-		last = ULONG_MAX;
-	if (unlikely(iova < bitmap->args.iova || last > bitmap->last)) {
-		atomic_long_inc(&bitmap->stats.clipped);
-		if (last < bitmap->args.iova || iova > bitmap->last)
-			return bitmap->error;
-		iova = max(iova, bitmap->args.iova);
-		last = min(last, bitmap->last);
-	}
-	at = position(bitmap, iova);
-	end = position(bitmap, last) + 1;
-	if (at >= bitmap->run_first && at <= bitmap->run_end &&
-	    end <= bitmap->win_end) {
-		bitmap->run_end = max(bitmap->run_end, end);
+	if (likely(iova >= bitmap->win_iova && last >= iova &&
+		   last <= bitmap->run.limit && !bitmap->error)) {
+		run_set(bitmap, iova, last);
 		return 0;
 	}
-	return record_slow(bitmap, at, end);
+	return record_slow(bitmap, iova, last);
 }
 
-/**
- * iommukit_iova_bitmap_set - record that a range of IOVA was written
- * @bitmap: the bitmap
- * @iova: first IOVA, aligned or not
- * @length: bytes; 0 records nothing
- *
- * Every granule that the range touches is marked. What lies outside of the bitmap
- * is ignored: page table walkers round.
- *
- * Context: see "IOVA bitmaps". Unless the bitmap is in kernel memory or its pages
- * are pinned before, may sleep and fault in user memory: the caller holds neither
- * mmap_lock nor any lock that an MMU notifier takes.
- * Return: 0: the range is recorded, and dirty state may be cleared at its source;
- * otherwise it is not, and must stay. -EFAULT if the user's memory is not there or
- * cannot be written; -ENOMEM; -EINTR on a fatal signal; -EINVAL if pages must be
- * pinned and the caller does not run in the mm that made the bitmap, or if with
- * PREPIN the range does not touch the window of the callback, or there is none. All
- * but the last stay: from then on every record fails like that.
- */
-int iommukit_iova_bitmap_set(struct iommukit_iova_bitmap *bitmap,
-			     unsigned long iova, size_t length)
+/* What iommukit_iova_bitmap_set() calls if the run does not simply go on */
+int __iommukit_iova_bitmap_set(struct iommukit_iova_bitmap *bitmap,
+			       unsigned long iova, size_t length)
 {
 	return length ? record(bitmap, iova, iova + length - 1) : 0;
 }
-EXPORT_SYMBOL_IOMMUKIT(iommukit_iova_bitmap_set);
+EXPORT_SYMBOL_IOMMUKIT(__iommukit_iova_bitmap_set);
 
 /**
  * iommukit_iova_bitmap_or_bits - record what another bitmap says
@@ -560,7 +578,8 @@ iommukit_iova_bitmap_alloc(const struct iommukit_iova_bitmap_args *args)
 		mmgrab(bitmap->mm);
 	}
 	bitmap->end = position(bitmap, bitmap->last) + 1;
-	bitmap->run_first = NO_RUN;
+	bitmap->run.iova = NO_RUN;
+	bitmap->win_iova = NO_RUN;
 	bitmap->next = ULONG_MAX;
 	bitmap->pages = bitmap->few;
 	return bitmap;

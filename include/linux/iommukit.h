@@ -163,6 +163,20 @@ enum {
 };
 
 /**
+ * struct iommukit_iova_bitmap_run - What was recorded last, and is not written yet
+ * @iova: first IOVA
+ * @last: last one
+ * @limit: how far it may go on
+ *
+ * Each bitmap begins with it; for iommukit_iova_bitmap_set() only.
+ */
+struct iommukit_iova_bitmap_run {
+	unsigned long iova;
+	unsigned long last;
+	unsigned long limit;
+};
+
+/**
  * struct iommukit_iova_bitmap_args - Of iommukit_iova_bitmap_alloc()
  * @iova: first IOVA, a multiple of @page_size
  * @length: bytes of IOVA; the last granule may be short
@@ -250,8 +264,8 @@ iommukit_iova_bitmap_alloc(const struct iommukit_iova_bitmap_args *args);
 void iommukit_iova_bitmap_free(struct iommukit_iova_bitmap *bitmap);
 int iommukit_iova_bitmap_for_each(struct iommukit_iova_bitmap *bitmap,
 				  void *opaque, iommukit_iova_bitmap_fn_t fn);
-int iommukit_iova_bitmap_set(struct iommukit_iova_bitmap *bitmap,
-			     unsigned long iova, size_t length);
+int __iommukit_iova_bitmap_set(struct iommukit_iova_bitmap *bitmap,
+			       unsigned long iova, size_t length);
 int iommukit_iova_bitmap_or_bits(struct iommukit_iova_bitmap *bitmap,
 				 unsigned long iova, const unsigned long *src,
 				 unsigned long nbits, unsigned int src_shift);
@@ -397,8 +411,8 @@ iommukit_iova_bitmap_for_each(struct iommukit_iova_bitmap *bitmap, void *opaque,
 }
 
 static inline int
-iommukit_iova_bitmap_set(struct iommukit_iova_bitmap *bitmap,
-			 unsigned long iova, size_t length)
+__iommukit_iova_bitmap_set(struct iommukit_iova_bitmap *bitmap,
+			   unsigned long iova, size_t length)
 {
 	return -EOPNOTSUPP;
 }
@@ -418,5 +432,42 @@ iommukit_iova_bitmap_error(const struct iommukit_iova_bitmap *bitmap)
 }
 
 #endif /* CONFIG_MMU */
+
+/**
+ * iommukit_iova_bitmap_set - record that a range of IOVA was written
+ * @bitmap: the bitmap
+ * @iova: first IOVA, aligned or not
+ * @length: bytes; 0 records nothing
+ *
+ * Every granule that the range touches is marked. What lies outside of the bitmap
+ * is ignored: page table walkers round.
+ *
+ * Context: see "IOVA bitmaps". Unless the bitmap is in kernel memory or its pages
+ * are pinned before, may sleep and fault in user memory: the caller holds neither
+ * mmap_lock nor any lock that an MMU notifier takes.
+ * Return: 0: the range is recorded, and dirty state may be cleared at its source;
+ * otherwise it is not, and must stay. -EFAULT if the user's memory is not there or
+ * cannot be written; -ENOMEM; -EINTR on a fatal signal; -EINVAL if pages must be
+ * pinned and the caller does not run in the mm that made the bitmap, or if with
+ * PREPIN the range does not touch the window of the callback, or there is none. All
+ * but the last stay: from then on every record fails like that.
+ */
+static inline int
+iommukit_iova_bitmap_set(struct iommukit_iova_bitmap *bitmap,
+			 unsigned long iova, size_t length)
+{
+	struct iommukit_iova_bitmap_run *run =
+		(struct iommukit_iova_bitmap_run *)bitmap;
+	unsigned long last = iova + length - 1;
+
+	/* One that goes on where the last one ended costs no call. */
+	if (likely(length && iova >= run->iova && iova - 1 <= run->last &&
+		   last >= iova && last <= run->limit)) {
+		if (last > run->last)
+			run->last = last;
+		return 0;
+	}
+	return __iommukit_iova_bitmap_set(bitmap, iova, length);
+}
 
 #endif /* __LINUX_IOMMUKIT_H */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What is timed. Allocations are made before, and there is one clock call. */
+#include <linux/err.h>
 #include <linux/fs.h>
+#include <linux/iova_bitmap.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/sched/signal.h>
@@ -110,6 +112,35 @@ static int bench_map(struct bench_loop *loop)
 					  (unsigned long)&cmds->unmap);
 }
 
+static int bench_record(struct iova_bitmap *bitmap, unsigned long iova,
+			size_t length, void *opaque)
+{
+	const struct bench_loop *loop = opaque;
+	unsigned long stride = loop->run->stride;
+	unsigned long at;
+
+	if (!stride)
+		iova_bitmap_set(bitmap, iova, length);
+	else
+		for (at = round_up(iova, stride); at < iova + length; at += stride)
+			iova_bitmap_set(bitmap, at, PAGE_SIZE);
+	return 0;
+}
+
+static int bench_bitmap(struct bench_loop *loop)
+{
+	struct iova_bitmap *bitmap;
+	int ret;
+
+	bitmap = iova_bitmap_alloc(0, loop->run->length, PAGE_SIZE,
+				   (u64 __user *)loop->iova);
+	if (IS_ERR(bitmap))
+		return PTR_ERR(bitmap);
+	ret = iova_bitmap_for_each(bitmap, loop, bench_record);
+	iova_bitmap_free(bitmap);
+	return ret;
+}
+
 static const struct {
 	int (*once)(struct bench_loop *loop);
 	bool access;
@@ -118,6 +149,7 @@ static const struct {
 	bool buffer;
 	/* a kernel thread has no user memory to pin, and nowhere a command */
 	bool caller_only;
+	bool long_range;
 } bench_ops[] = {
 	[IOMMUKIT_BENCH_OP_MEMCPY] = { .once = bench_memcpy, .buffer = true },
 	[IOMMUKIT_BENCH_OP_RW] = { .once = bench_rw, .access = true,
@@ -128,13 +160,17 @@ static const struct {
 				    .caller_only = true },
 	[IOMMUKIT_BENCH_OP_MAP] = { .once = bench_map, .file = true,
 				    .caller_only = true },
+	[IOMMUKIT_BENCH_OP_BITMAP] = { .once = bench_bitmap,
+				       .caller_only = true,
+				       .long_range = true },
 };
 
 int bench_loop_check(const struct iommukit_bench_run *run)
 {
 	if (run->op >= ARRAY_SIZE(bench_ops) || run->__reserved)
 		return -EOPNOTSUPP;
-	if (!run->length || run->length > IOMMUKIT_BENCH_LENGTH_MAX ||
+	if (!run->length || (run->length > IOMMUKIT_BENCH_LENGTH_MAX &&
+			     !bench_ops[run->op].long_range) ||
 	    !run->iterations || run->threads > IOMMUKIT_BENCH_THREADS_MAX ||
 	    run->threads > num_online_cpus() ||
 	    (run->threads && bench_ops[run->op].caller_only))

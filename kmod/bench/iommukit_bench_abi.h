@@ -25,6 +25,9 @@
  *	address of the caller
  * @IOMMUKIT_BENCH_OP_MAP: the commands IOAS_MAP and IOAS_UNMAP, without the way
  *	from user space and back
+ * @IOMMUKIT_BENCH_OP_BITMAP: an IOVA bitmap of @length bytes of IOVA from 0 on, at
+ *	the address @iova: made, filled and freed. Each page that is a multiple of
+ *	@stride is recorded; without @stride, all at once
  */
 enum iommukit_bench_op {
 	IOMMUKIT_BENCH_OP_MEMCPY = 0,
@@ -32,6 +35,7 @@ enum iommukit_bench_op {
 	IOMMUKIT_BENCH_OP_PIN = 2,
 	IOMMUKIT_BENCH_OP_GUP = 3,
 	IOMMUKIT_BENCH_OP_MAP = 4,
+	IOMMUKIT_BENCH_OP_BITMAP = 5,
 };
 
 #define IOMMUKIT_BENCH_THREADS_MAX 8U
@@ -54,7 +58,8 @@ struct iommukit_bench_map {
  * @fd: Descriptor of /dev/iommukit or /dev/iommu, for RW, PIN and MAP
  * @ioas_id: IOAS to work in, for RW and PIN
  * @iova: First byte; for MAP the address of a struct iommukit_bench_map
- * @length: Bytes of one iteration, 1 to IOMMUKIT_BENCH_LENGTH_MAX
+ * @length: Bytes of one iteration, 1 to IOMMUKIT_BENCH_LENGTH_MAX, or more for
+ *	BITMAP
  * @stride: Thread n works at @iova + n * @stride
  * @iterations: Of each thread, at least 1
  * @threads: 0: the caller does it. Else as many kernel threads, each on a

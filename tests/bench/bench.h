@@ -90,6 +90,7 @@ constexpr double slice_ns = 1e6;
 
 void add_access_cases(std::vector<Case> &cases);
 void add_alloc_cases(std::vector<Case> &cases);
+void add_bitmap_cases(std::vector<Case> &cases);
 void add_domain_cases(std::vector<Case> &cases);
 void add_ioas_cases(std::vector<Case> &cases);
 void add_memory_cases(std::vector<Case> &cases);
