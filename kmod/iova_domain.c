@@ -196,11 +196,9 @@ static void area_unmap(struct iova_area *area, struct iova_domain *d,
 
 	if (d->domain->ops->unmap(d->domain, area->iova, length, gather) == length)
 		return;
-	d->stuck = true;
-	pr_err_once("a domain kept a part of [%#lx, %#lx]; the memory is lost\n",
-		    area->iova, area->last);
-	/* Never undone: neither the pages object nor what is pinned goes. */
-	refcount_inc(&area->pages->refs);
+	pr_err_ratelimited("a domain kept a part of [%#lx, %#lx]; the memory is lost\n",
+			   area->iova, area->last);
+	pages_lose(area->pages);
 	area->lost = true;
 }
 
@@ -261,12 +259,14 @@ static void open_areas(struct iova_space *space, struct iova_area *areas)
  * @areas: linked by next; nobody uses them, and no move comes to them
  *
  * Context: may sleep. Cannot fail.
+ * Return: whether no memory was lost because a domain kept it.
  */
-void iova_areas_leave_domains(struct iova_space *space, struct iova_area *areas)
+bool iova_areas_leave_domains(struct iova_space *space, struct iova_area *areas)
 {
 	struct domain_gather gather;
 	struct iova_domain *d;
 	struct iova_area *area;
+	bool whole = true;
 
 	lockdep_assert_held(&space->domains_lock);
 	list_for_each_entry(d, &space->domains, link) {
@@ -277,9 +277,11 @@ void iova_areas_leave_domains(struct iova_space *space, struct iova_area *areas)
 		d->domain->ops->sync(d->domain, &gather);
 	}
 	for (area = areas; area; area = area->next) {
+		whole = whole && !area->lost;
 		iova_area_unhold(area);
 		cond_resched();
 	}
+	return whole;
 }
 
 /**

@@ -85,12 +85,10 @@ struct iova_area {
  * struct iova_domain - A domain that mirrors a space
  * @link: in the list of the space
  * @domain: the IO page table
- * @stuck: it unmapped less than asked: pages were lost rather than freed
  */
 struct iova_domain {
 	struct list_head link;
 	struct domain *domain;
-	bool stuck;
 };
 
 /**
@@ -232,7 +230,7 @@ void iova_unreserve_locked(struct iova_space *space, const void *owner);
 int iova_space_add_domain(struct iova_space *space, struct iova_domain *d);
 void iova_space_remove_domain(struct iova_space *space, struct iova_domain *d);
 int iova_areas_enter_domains(struct iova_space *space, struct iova_area *areas);
-void iova_areas_leave_domains(struct iova_space *space,
+bool iova_areas_leave_domains(struct iova_space *space,
 			      struct iova_area *areas);
 int iova_area_hold_parts(const struct iova_area *area, struct iova_area *low,
 			 struct iova_area *high);

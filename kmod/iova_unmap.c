@@ -354,15 +354,16 @@ static int unmap_unpinned(struct iova_space *space, unsigned long first,
 
 /*
  * Take areas out of the domains, and then away. The domains have been the same
- * since the areas were listed.
+ * since the areas were listed. Returns whether no memory was lost.
  */
-static void unmap_domains(struct iova_space *space, const struct departure *gone)
+static bool unmap_domains(struct iova_space *space, const struct departure *gone)
 {
 	struct iova_area *area, *next;
+	bool whole;
 
 	if (!gone->areas)
-		return;
-	iova_areas_leave_domains(space, gone->areas);
+		return true;
+	whole = iova_areas_leave_domains(space, gone->areas);
 	down_write(&space->lock);
 	for (area = gone->areas; area; area = next) {
 		next = area->next;
@@ -372,6 +373,7 @@ static void unmap_domains(struct iova_space *space, const struct departure *gone
 	up_write(&space->lock);
 	/* Other unmaps may be waiting for them. */
 	iova_space_pins_changed(space);
+	return whole;
 }
 
 /* An unmap gives up on an area that was only waiting for calls to leave. */
@@ -408,6 +410,7 @@ int iova_space_unmap(struct iova_space *space, unsigned long first,
 {
 	/* No area is like this one, so the first pinned one starts afresh. */
 	struct revocation r = { .iova = 1, .last = 0 };
+	bool whole = true;
 	int rc;
 
 	*unmapped = 0;
@@ -421,7 +424,7 @@ int iova_space_unmap(struct iova_space *space, unsigned long first,
 			rc = unmap_unpinned(space, first, last, unmapped, &gone,
 					    &r);
 			up_write(&space->lock);
-			unmap_domains(space, &gone);
+			whole = unmap_domains(space, &gone) && whole;
 		}
 		up_read(&space->domains_lock);
 		if (rc == -EAGAIN && r.wait)
@@ -430,5 +433,5 @@ int iova_space_unmap(struct iova_space *space, unsigned long first,
 	/* It may have closed an area that it leaves behind. */
 	if (rc && r.iova <= r.last)
 		reopen(space, &r);
-	return rc;
+	return rc ?: whole ? 0 : -EIO;
 }

@@ -583,6 +583,7 @@ struct pages *pages_alloc(struct iommukit_ctx *ctx, const struct pages_ops *ops,
 	pages->user = get_uid(current_user());
 	mutex_init(&pages->lock);
 	pages->segments = RB_ROOT_CACHED;
+	INIT_LIST_HEAD(&pages->lost);
 	return pages;
 }
 
@@ -604,6 +605,54 @@ void pages_put(struct pages *pages)
 	kmem_cache_free(pages_cache, pages);
 }
 
+/* What domains have kept, and what protects the list */
+static LIST_HEAD(lost_pages);
+static DEFINE_SPINLOCK(lost_lock);
+
+/**
+ * pages_lose - keep pages, for a device may reach some of them for ever
+ * @pages: the pages object
+ *
+ * What is pinned now and not unpinned stays pinned until the module goes, when no
+ * domain is left that could lead there.
+ *
+ * Context: any but interrupts.
+ */
+void pages_lose(struct pages *pages)
+{
+	spin_lock(&lost_lock);
+	if (list_empty(&pages->lost)) {
+		refcount_inc(&pages->refs);
+		list_add(&pages->lost, &lost_pages);
+	}
+	spin_unlock(&lost_lock);
+}
+
+/* Nobody is left. A range may be pinned several times. */
+static void free_lost_pages(void)
+{
+	struct pages *pages, *next;
+	struct pages_segment *seg;
+
+	list_for_each_entry_safe(pages, next, &lost_pages, lost) {
+		for (;;) {
+			unsigned long first, last;
+
+			mutex_lock(&pages->lock);
+			seg = segment_first(pages, 0, ULONG_MAX);
+			if (seg) {
+				first = seg->node.start;
+				last = seg->node.last;
+			}
+			mutex_unlock(&pages->lock);
+			if (!seg)
+				break;
+			pages_unpin(pages, first, last);
+		}
+		pages_put(pages);
+	}
+}
+
 int pages_cache_create(void)
 {
 	pages_cache = kmem_cache_create("iommukit_pages", sizeof(struct pages),
@@ -613,5 +662,6 @@ int pages_cache_create(void)
 
 void pages_cache_destroy(void)
 {
+	free_lost_pages();
 	kmem_cache_destroy(pages_cache);
 }

@@ -9,6 +9,7 @@
 #ifndef IOMMUKIT_PAGES_H
 #define IOMMUKIT_PAGES_H
 
+#include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
 #include <linux/refcount.h>
@@ -74,6 +75,7 @@ enum pages_account {
  * @file: the file, for file pages
  * @lock: protects @segments
  * @segments: what is pinned, by index; segments do not overlap
+ * @lost: in the list of what a domain has kept
  */
 struct pages {
 	const struct pages_ops *ops;
@@ -87,6 +89,7 @@ struct pages {
 	struct file *file;
 	struct mutex lock;
 	struct rb_root_cached segments;
+	struct list_head lost;
 };
 
 struct pages *pages_create_user(struct iommukit_ctx *ctx, unsigned long uva,
@@ -95,6 +98,7 @@ struct pages *pages_create_file(struct iommukit_ctx *ctx, int fd,
 				unsigned long start, unsigned long length,
 				bool writable);
 void pages_put(struct pages *pages);
+void pages_lose(struct pages *pages);
 
 int pages_pin(struct pages *pages, unsigned long first, unsigned long last,
 	      struct page **out);

@@ -181,6 +181,8 @@ enum {
 	IOMMUKIT_TEST_DEVICE_REGION = 1 << 16,
 	/* The same, but for interrupts of the device, wherever they have to go */
 	IOMMUKIT_TEST_DEVICE_SW_MSI = 1 << 17,
+	/* Its domains keep the last page of what is unmapped */
+	IOMMUKIT_TEST_DEVICE_KEEPS = 1 << 18,
 };
 
 /* What GET_HW_INFO says of a mock device */

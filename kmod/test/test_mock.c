@@ -23,7 +23,8 @@
 		    IOMMUKIT_TEST_DEVICE_HUGE_IOVA |  \
 		    IOMMUKIT_TEST_DEVICE_PASID)
 #define MOCK_CREATE_FLAGS (MOCK_FLAGS | IOMMUKIT_TEST_DEVICE_REGION | \
-			   IOMMUKIT_TEST_DEVICE_SW_MSI)
+			   IOMMUKIT_TEST_DEVICE_SW_MSI | \
+			   IOMMUKIT_TEST_DEVICE_KEEPS)
 #define MOCK_FAULTS_MAX 8
 
 /**
@@ -74,15 +75,33 @@ static void mock_group_put(struct mock_group *group)
 
 /* ---- as the core sees it ---- */
 
+/* Those of a domain that keeps something, and of any other */
+static struct domain_ops mock_keeping_ops;
+static const struct domain_ops *mock_ops;
+
+static size_t mock_unmap_less(struct domain *domain, unsigned long iova,
+			      size_t length, struct domain_gather *gather)
+{
+	return mock_ops->unmap(domain, iova, length - MOCK_PAGE_SIZE, gather);
+}
+
 static struct domain *mock_domain_create(void *priv, unsigned int flags)
 {
 	struct mock_device *mock = priv;
 	unsigned long sizes = MOCK_PAGE_SIZE;
+	struct domain *domain;
 
 	if (mock->flags & IOMMUKIT_TEST_DEVICE_HUGE_IOVA)
 		sizes |= MOCK_HUGE_SIZE;
-	return domain_soft_create(sizes, IOMMUKIT_TEST_APERTURE_FIRST,
-				  IOMMUKIT_TEST_APERTURE_LAST);
+	domain = domain_soft_create(sizes, IOMMUKIT_TEST_APERTURE_FIRST,
+				    IOMMUKIT_TEST_APERTURE_LAST);
+	if (!IS_ERR(domain) && (mock->flags & IOMMUKIT_TEST_DEVICE_KEEPS)) {
+		mock_ops = domain->ops;
+		mock_keeping_ops = *mock_ops;
+		mock_keeping_ops.unmap = mock_unmap_less;
+		domain->ops = &mock_keeping_ops;
+	}
+	return domain;
 }
 
 static int mock_set_domain(void *priv, struct domain *domain)

@@ -17,6 +17,7 @@ constexpr std::uint32_t mock_huge_pages = IOMMUKIT_TEST_DEVICE_HUGE_IOVA;
 constexpr std::uint32_t mock_pasid = IOMMUKIT_TEST_DEVICE_PASID;
 constexpr std::uint32_t mock_region = IOMMUKIT_TEST_DEVICE_REGION;
 constexpr std::uint32_t mock_msi = IOMMUKIT_TEST_DEVICE_SW_MSI;
+constexpr std::uint32_t mock_keeps = IOMMUKIT_TEST_DEVICE_KEEPS;
 constexpr std::uint32_t hwpt_dirty = IOMMUKIT_HWPT_ALLOC_DIRTY_TRACKING;
 constexpr std::uint32_t hwpt_parent = IOMMUKIT_HWPT_ALLOC_NEST_PARENT;
 

@@ -5,6 +5,7 @@
  */
 #include "access.h"
 #include "engine.h"
+#include "mock.h"
 #include "modules.h"
 #include "process.h"
 
@@ -276,4 +277,49 @@ TEST_CASE("reserved IOVA of the test module outlives it")
 	modules.unload_soon("iommukit_test");
 	CHECK(context.ranges(ioas).front().start == page_size);
 	CHECK(context.try_destroy(ioas) == ok);
+}
+
+TEST_CASE("what an IOMMU keeps is pinned until the module goes")
+{
+	const Modules modules;
+	const Memory kept(4 * page_size), other(page_size);
+	const std::uint64_t where = aperture_first;
+	std::uint64_t unmapped = 0;
+
+	{
+		const NothingPinned nothing_pinned;
+		{
+			const Context context;
+			const std::uint32_t ioas = context.ioas();
+			const Mock mock = mock_create(context, ioas, {mock_keeps});
+
+			context.map(ioas, kept, where);
+			CHECK(check_refs(context, kept, 1) == ok);
+			CHECK(context.try_unmap(ioas, where, kept.size(), &unmapped) ==
+			      Errno{EIO});
+			CHECK(check_refs(context, kept, 1) == ok);
+			/* It is gone for users, but the IOMMU has it. */
+			CHECK(context.try_unmap(ioas, where, kept.size()) ==
+			      Errno{ENOENT});
+			CHECK(context.try_map(ioas, other.va(), page_size, where) == ok);
+			CHECK(context.try_map(ioas, other.va(), page_size,
+					      where + 3 * page_size) == Errno{EEXIST});
+			context.destroy(mock.stdev);
+			CHECK(check_refs(context, kept, 1) == ok);
+			CHECK(context.unmap_all(ioas) == page_size);
+			CHECK(check_refs(context, other, 1) == ok);
+		}
+		{
+			const Context context;
+
+			CHECK(check_refs(context, kept, 1) == ok);
+			CHECK(check_refs(context, other, 1) == ok);
+		}
+		modules.unload_all();
+	}
+	modules.load_all();
+	const Context context;
+
+	CHECK(check_refs(context, kept, 0) == ok);
+	CHECK(check_refs(context, other, 0) == ok);
 }

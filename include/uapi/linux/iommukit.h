@@ -609,6 +609,9 @@ struct iommukit_ioas_copy {
  * Drivers that pinned pages of a mapping are asked to release them. If one does
  * not do so in time the mapping stays and the command fails with EDEADLOCK.
  * The mapping then refuses new pins, reads and writes until it is unmapped.
+ *
+ * EIO says that all is unmapped, but that an IOMMU may still lead devices to some of
+ * the memory. It stays pinned until the module is unloaded.
  */
 struct iommukit_ioas_unmap {
 	__u32 size;
