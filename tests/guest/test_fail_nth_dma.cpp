@@ -111,6 +111,38 @@ TEST_CASE("fail-nth: DMA BIND and UNBIND")
 		     true});
 }
 
+TEST_CASE("fail-nth: an engine that is a device")
+{
+	const EngineWorld world;
+	const Engine &engine = world.engine;
+	const Memory more(page_size);
+
+	world.sweep({"DMA BIND of a device",
+		     3,
+		     [&] {
+			     return engine.try_bind(1, world.context.fd(),
+						    IOMMUKIT_DMA_PORT_HWPT);
+		     },
+		     [&] { REQUIRE(engine.try_unbind(1) == ok); },
+		     {ENOMEM},
+		     true});
+	engine.bind_device(1, world.context);
+	REQUIRE(world.context.try_map(world.second, more.va(), page_size, iova) == ok);
+	world.sweep({"DMA ATTACH of a device",
+		     8,
+		     [&] { return engine.try_attach(1, world.first); },
+		     [&] { REQUIRE(engine.try_detach(1) == ok); },
+		     {ENOENT, ENOMEM, EFAULT, EINVAL},
+		     true});
+	REQUIRE(engine.try_attach(1, world.first) == ok);
+	world.sweep({"DMA REPLACE of a device",
+		     8,
+		     [&] { return engine.try_replace(1, world.second); },
+		     [&] { REQUIRE(engine.try_replace(1, world.first) == ok); },
+		     {ENOENT, ENOMEM, EFAULT, EINVAL},
+		     true});
+}
+
 TEST_CASE("fail-nth: DMA ATTACH, REPLACE and DETACH")
 {
 	const EngineWorld world;
