@@ -152,9 +152,10 @@ struct domain {
 static inline void domain_observe(const struct domain *domain,
 				  unsigned long iova, size_t length)
 {
-	void (*written)(void *opaque, unsigned long iova, size_t length) =
-		smp_load_acquire(&domain->observer.written);
+	void (*written)(void *opaque, unsigned long iova, size_t length);
 
+	/* Before @opaque; pairs with iova_space_watch_domain(). */
+	written = smp_load_acquire(&domain->observer.written);
 	if (written)
 		written(READ_ONCE(domain->observer.opaque), iova, length);
 }

@@ -173,7 +173,9 @@ void iova_space_destroy(struct iova_space *space);
 
 struct iova_area *iova_area_alloc(struct pages *pages, unsigned long offset,
 				  unsigned long length, u8 prot);
+void iova_area_free(struct iova_area *area);
 void iova_areas_free(struct iova_area *areas);
+void iova_area_erase(struct iova_space *space, const struct iova_area *area);
 int iova_space_insert(struct iova_space *space, struct iova_area *areas,
 		      unsigned long length, unsigned long hint, bool fixed,
 		      unsigned long *iova);
