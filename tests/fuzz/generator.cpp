@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "../../kmod/test/iommukit_test_abi.h"
+
 namespace fuzz {
 
 namespace {
@@ -15,7 +17,7 @@ constexpr std::uint64_t read_write =
 // Most IOVA lie below, so that they meet.
 constexpr std::uint64_t busy_pages = 64;
 constexpr std::size_t many_areas = 40, many_reserved = 5, many_items = 12;
-constexpr std::size_t many_objects = 5;
+constexpr std::size_t many_objects = 3;
 constexpr std::uint64_t sub_page[] = {1, 4, 512, 1024, 2047, 2048, 2049, 4095};
 constexpr std::uint64_t edges[] = {0,
 				   1,
@@ -38,17 +40,19 @@ struct Weight {
 };
 
 constexpr Weight weights[] = {
-	{Kind::open, 30},	   {Kind::close, 6},	   {Kind::ioas_alloc, 60},
-	{Kind::destroy, 25},	   {Kind::map, 1700},	   {Kind::map_file, 400},
-	{Kind::copy, 1000},	   {Kind::unmap, 1400},	   {Kind::allow, 120},
-	{Kind::ranges, 120},	   {Kind::option, 180},	   {Kind::reserve, 100},
-	{Kind::access, 140},	   {Kind::access_new, 60}, {Kind::access_close, 40},
-	{Kind::replace, 80},	   {Kind::attach, 90},	   {Kind::detach, 20},
-	{Kind::pin, 1100},	   {Kind::unpin, 700},	   {Kind::read, 1400},
-	{Kind::write, 1200},	   {Kind::stats, 80},	   {Kind::memory, 60},
-	{Kind::poke, 150},	   {Kind::truncate, 15},   {Kind::fork, 5},
-	{Kind::exit, 12},	   {Kind::limit, 20},	   {Kind::check_refs, 80},
-	{Kind::check_account, 20}, {Kind::raw, 15},
+	{Kind::open, 30},	   {Kind::close, 6},	     {Kind::ioas_alloc, 60},
+	{Kind::destroy, 25},	   {Kind::map, 1700},	     {Kind::map_file, 400},
+	{Kind::copy, 1000},	   {Kind::unmap, 1400},	     {Kind::allow, 120},
+	{Kind::ranges, 120},	   {Kind::option, 180},	     {Kind::reserve, 100},
+	{Kind::access, 140},	   {Kind::access_new, 60},   {Kind::access_close, 40},
+	{Kind::replace, 80},	   {Kind::attach, 90},	     {Kind::detach, 20},
+	{Kind::pin, 1100},	   {Kind::unpin, 700},	     {Kind::read, 1400},
+	{Kind::write, 1200},	   {Kind::stats, 80},	     {Kind::memory, 60},
+	{Kind::poke, 150},	   {Kind::truncate, 15},     {Kind::fork, 5},
+	{Kind::exit, 12},	   {Kind::limit, 20},	     {Kind::check_refs, 80},
+	{Kind::check_account, 20}, {Kind::raw, 15},	     {Kind::mock, 60},
+	{Kind::mock_new, 80},	   {Kind::mock_replace, 90}, {Kind::hwpt_alloc, 60},
+	{Kind::check_map, 300},
 };
 
 constexpr unsigned total_weight = [] {
@@ -58,6 +62,13 @@ constexpr unsigned total_weight = [] {
 		sum += weight.weight;
 	return sum;
 }();
+
+std::size_t count_ioas(const Context &context)
+{
+	return static_cast<std::size_t>(
+		std::count_if(context.objects.begin(), context.objects.end(),
+			      [](const auto &object) { return object.second; }));
+}
 
 bool answers_size_errors(Kind kind)
 {
@@ -78,6 +89,11 @@ bool answers_size_errors(Kind kind)
 	case Kind::unpin:
 	case Kind::read:
 	case Kind::write:
+	case Kind::mock:
+	case Kind::mock_new:
+	case Kind::mock_replace:
+	case Kind::hwpt_alloc:
+	case Kind::check_map:
 		return true;
 	default:
 		return false;
@@ -96,7 +112,10 @@ std::uint64_t Random::next()
 	return z ^ z >> 31;
 }
 
-Generator::Generator(const Model &m, std::uint64_t seed) : model(m), random(seed) {}
+Generator::Generator(const Model &m, std::uint64_t seed)
+	: model(m), random(seed), devices(!random.one_in(4))
+{
+}
 
 Kind Generator::pick_kind()
 {
@@ -116,11 +135,13 @@ std::uint64_t Generator::pick_ioas(const Context &context)
 		return random.one_in(2) ? random.below(8) : random.of(edges) & 0xffffffff;
 	auto object = context.objects.begin();
 	std::advance(object, random.below(context.objects.size()));
-	// Accesses have ids too, but are seldom wanted.
-	if (!object->second && !random.one_in(20))
-		for (const auto &[id, ioas] : context.objects)
-			if (ioas)
-				return id;
+	// Accesses and devices have ids too, but are seldom wanted.
+	for (std::uint64_t n = 0; n < context.objects.size() && !object->second; n++) {
+		if (n == 0 && random.one_in(20))
+			break;
+		if (++object == context.objects.end())
+			object = context.objects.begin();
+	}
 	return object->first;
 }
 
@@ -184,6 +205,9 @@ std::uint64_t Generator::pick_iova(const Ioas *ioas)
 {
 	const bool aligned = ioas && ioas->alignment() > 1 && !random.one_in(12);
 	std::uint64_t iova = random.below(busy_pages) * page_size, first;
+
+	if (devices && !random.one_in(20))
+		iova += IOMMUKIT_TEST_APERTURE_FIRST;
 
 	if (random.one_in(40))
 		return random.of(edges);
@@ -271,6 +295,7 @@ void Generator::fill_map(Op &op)
 		op[F::length] = std::max(op[F::length] & -page_size, page_size);
 		op[F::va] &= -page_size;
 	}
+	suit_devices(op);
 }
 
 void Generator::fill_copy(Op &op)
@@ -280,6 +305,7 @@ void Generator::fill_copy(Op &op)
 	op[F::source] = pick_ioas(*model.context[op.ctx]);
 	op[F::flags] = pick_flags();
 	op[F::iova] = pick_iova(ioas_of(op));
+	suit_devices(op);
 	const Area *area = pick_area(ioas_of(op, F::source), first);
 	if (!area || random.one_in(12)) {
 		op[F::source_iova] = pick_iova(ioas_of(op, F::source));
@@ -524,8 +550,12 @@ void Generator::fill(Op &op)
 	case Kind::raw:
 		op[F::value] = random.of(no_commands);
 		break;
-	default:
+	case Kind::destroy:
+		if (random.one_in(2))
+			op[F::id] = pick_key(model.context[op.ctx]->objects);
 		break;
+	default:
+		fill_device(op);
 	}
 }
 
@@ -557,7 +587,7 @@ void Generator::add_stubborn_driver(const Op &op)
 }
 
 // Too much of a kind gets in the way of everything else.
-void Generator::relieve(Op &op) const
+void Generator::relieve(Op &op)
 {
 	const Ioas *ioas = info(op.kind).has(F::id) ? ioas_of(op) : nullptr;
 	const Access *access =
@@ -568,14 +598,15 @@ void Generator::relieve(Op &op) const
 	else if (op.kind == Kind::unpin && access && access->items.empty())
 		op.kind = Kind::pin;
 	if (op.kind == Kind::ioas_alloc &&
-	    model.context[op.ctx]->objects.size() > many_objects)
+	    count_ioas(*model.context[op.ctx]) > many_objects)
 		op.kind = Kind::destroy;
+	relieve_devices(op);
 	if (!ioas)
 		return;
 	if (ioas->areas.size() > many_areas &&
 	    (op.kind == Kind::map || op.kind == Kind::copy || op.kind == Kind::map_file))
 		op.kind = Kind::unmap;
-	if (ioas->reserved.size() > many_reserved && op.kind == Kind::reserve)
+	if (ioas->added.size() > many_reserved && op.kind == Kind::reserve)
 		op.kind = Kind::destroy;
 }
 
@@ -591,7 +622,7 @@ bool Generator::pick_actor(Op &op)
 		return false;
 	}
 	const Context &context = *model.context[op.ctx];
-	if (context.objects.size() < 2 && op.kind != Kind::option && !random.one_in(8))
+	if (count_ioas(context) < 2 && op.kind != Kind::option && !random.one_in(8))
 		op.kind = Kind::ioas_alloc;
 	if (op.kind == Kind::fork || op.kind == Kind::exit || op.kind == Kind::limit)
 		op.who = static_cast<std::uint8_t>(1 + random.below(processes - 1));

@@ -7,6 +7,7 @@
 #include "model.h"
 
 #include <deque>
+#include <iterator>
 
 namespace fuzz {
 
@@ -35,7 +36,7 @@ class Generator {
     private:
 	Kind pick_kind();
 	bool pick_actor(Op &op);
-	void relieve(Op &op) const;
+	void relieve(Op &op);
 	void fill(Op &op);
 	void fill_map(Op &op);
 	void fill_copy(Op &op);
@@ -46,11 +47,18 @@ class Generator {
 	void fill_pin(Op &op);
 	void fill_rw(Op &op);
 	void fill_memory(Op &op);
+	void fill_device(Op &op);
+	void fill_region(Op &op);
+	void fill_check(Op &op);
+	void relieve_devices(Op &op);
+	void suit_devices(Op &op);
 	void add_stubborn_driver(const Op &op);
 
 	std::uint64_t pick_ioas(const Context &context);
 	const Ioas *ioas_of(const Op &op, F id = F::id) const;
 	const Area *pick_area(const Ioas *ioas, std::uint64_t &first);
+	template <class Map> std::uint64_t pick_key(const Map &map);
+	std::uint64_t pick_target(const Context &context);
 	std::uint64_t pick_slot(bool used);
 	std::uint64_t pick_able(Kind kind);
 	std::uint64_t pick_iova(const Ioas *ioas);
@@ -61,8 +69,21 @@ class Generator {
 
 	const Model &model;
 	Random random;
+	// Most mappings lie where mock devices reach.
+	const bool devices;
 	// Operations that belong together.
 	std::deque<Op> pending;
 };
+
+// Any of them, or an id that may be nobody's.
+template <class Map> std::uint64_t Generator::pick_key(const Map &map)
+{
+	if (map.empty() || random.one_in(60))
+		return random.below(16);
+	auto entry = map.begin();
+
+	std::advance(entry, random.below(map.size()));
+	return entry->first;
+}
 
 } // namespace fuzz

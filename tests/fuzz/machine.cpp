@@ -225,26 +225,6 @@ void Machine::reset()
 	map_slots(shared_slots, slots - shared_slots, Change::fresh, 0);
 }
 
-// Puts a structure where and how the operation wants it.
-template <class Command> Command &Machine::start(const Op &op, unsigned long number)
-{
-	auto *cmd = reinterpret_cast<Command *>(mailbox.command);
-
-	request = number;
-	size = sizeof(Command);
-	*cmd = iommukit::command<Command>();
-	if (op.pass == Pass::too_short)
-		cmd->size = std::is_same_v<Command, iommukit_test_cmd>
-				    ? offsetof(iommukit_test_cmd, last) + 3
-				    : sizeof(Command) - 1;
-	if (op.pass == Pass::longer || op.pass == Pass::garbage) {
-		cmd->size += 16;
-		std::memset(mailbox.command + size, 0, 16);
-		mailbox.command[size + 15] = op.pass == Pass::garbage;
-	}
-	return *cmd;
-}
-
 iommukit_test_cmd &Machine::start_test(const Op &op, std::uint32_t what)
 {
 	auto &cmd = start<iommukit_test_cmd>(op, IOMMUKIT_TEST_CMD);
@@ -354,6 +334,13 @@ void Machine::build(const Op &op)
 	}
 	case Kind::raw:
 		start<iommukit_test_cmd>(op, _IO(IOMMUKIT_TYPE, op[F::value]));
+		return;
+	case Kind::mock:
+	case Kind::mock_new:
+	case Kind::mock_replace:
+	case Kind::hwpt_alloc:
+	case Kind::check_map:
+		build_device(op);
 		return;
 	default:
 		build_access(op);
@@ -515,7 +502,7 @@ void Machine::answer(const Op &op, const Expect &expect)
 		}
 		return;
 	default:
-		return;
+		answer_device(op, expect);
 	}
 }
 

@@ -6,15 +6,20 @@
 #include "child.h"
 #include "model.h"
 
+#include "command.h"
 #include "fd.h"
 
 #include "../../kmod/test/iommukit_test_abi.h"
 
+#include <linux/iommukit.h>
 #include <sched.h>
 
+#include <cstddef>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
 
 namespace fuzz {
 
@@ -49,6 +54,8 @@ class Machine {
 	void build(const Op &op);
 	void build_access(const Op &op);
 	void build_ranges(const Op &op);
+	void build_device(const Op &op);
+	void answer_device(const Op &op, const Expect &expect);
 	template <class Command> Command &start(const Op &op, unsigned long request);
 	iommukit_test_cmd &start_test(const Op &op, std::uint32_t what);
 	int issue(const Op &op);
@@ -80,5 +87,33 @@ class Machine {
 
 // Looks at this kernel.
 Environment find_environment();
+
+// The least size that the module takes.
+template <class Command> constexpr std::uint32_t first_version()
+{
+	if (std::is_same_v<Command, iommukit_test_cmd>)
+		return offsetof(iommukit_test_cmd, last) + 4;
+	if (std::is_same_v<Command, iommukit_hwpt_alloc>)
+		return offsetof(iommukit_hwpt_alloc, data_type);
+	return sizeof(Command);
+}
+
+// Puts a structure where and how the operation wants it.
+template <class Command> Command &Machine::start(const Op &op, unsigned long number)
+{
+	auto *cmd = reinterpret_cast<Command *>(mailbox.command);
+
+	request = number;
+	size = sizeof(Command);
+	*cmd = iommukit::command<Command>();
+	if (op.pass == Pass::too_short)
+		cmd->size = first_version<Command>() - 1;
+	if (op.pass == Pass::longer || op.pass == Pass::garbage) {
+		cmd->size += 16;
+		std::memset(mailbox.command + size, 0, 16);
+		mailbox.command[size + 15] = op.pass == Pass::garbage;
+	}
+	return *cmd;
+}
 
 } // namespace fuzz

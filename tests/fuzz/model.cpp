@@ -7,6 +7,7 @@
 #include <bit>
 #include <cerrno>
 #include <optional>
+#include <utility>
 
 namespace fuzz {
 
@@ -57,7 +58,8 @@ std::optional<std::uint64_t> fit(const Range &hole, std::uint64_t alignment,
 bool keeps_effect(Kind kind)
 {
 	return kind == Kind::map || kind == Kind::map_file || kind == Kind::copy ||
-	       kind == Kind::unmap || kind == Kind::ranges || kind == Kind::option;
+	       kind == Kind::unmap || kind == Kind::ranges || kind == Kind::option ||
+	       kind == Kind::mock_replace;
 }
 
 } // namespace
@@ -66,16 +68,19 @@ std::uint64_t Ioas::alignment() const
 {
 	const bool pinned = std::any_of(users.begin(), users.end(),
 					[](const Access *user) { return user->pins; });
+	std::uint64_t most = pinned || !huge ? page_size : 1;
 
-	return pinned || !huge ? page_size : 1;
+	for (const Hwpt *hwpt : hwpts)
+		most = std::max(most, hwpt->reach.page);
+	return most;
 }
 
-bool Ioas::conforms() const
+bool Ioas::conforms(std::uint64_t to) const
 {
-	return std::all_of(areas.begin(), areas.end(), [](const auto &entry) {
+	return std::all_of(areas.begin(), areas.end(), [to](const auto &entry) {
 		const auto &[first, area] = entry;
 
-		return (first | (area.last + 1) | area.offset) % page_size == 0;
+		return (first | (area.last + 1) | area.offset) % to == 0;
 	});
 }
 
@@ -113,21 +118,49 @@ std::shared_ptr<Ioas> Context::ioas(std::uint64_t id) const
 
 // Null handlers are those of the world.
 const Model::Handler Model::handlers[] = {
-	&Model::reopen,	 &Model::reopen, &Model::alloc,
-	&Model::destroy, &Model::map,	 &Model::map,
-	&Model::copy,	 &Model::unmap,	 &Model::allow,
-	&Model::ranges,	 &Model::option, &Model::reserve,
-	&Model::create,	 &Model::create, &Model::close_access,
-	&Model::replace, &Model::attach, &Model::detach,
-	&Model::pin,	 &Model::unpin,	 &Model::rw,
-	&Model::rw,	 &Model::stats,	 &Model::stubborn,
-	nullptr,	 nullptr,	 nullptr,
-	nullptr,	 nullptr,	 nullptr,
-	nullptr,	 nullptr,	 &Model::raw,
+	&Model::reopen,
+	&Model::reopen,
+	&Model::alloc,
+	&Model::destroy,
+	&Model::map,
+	&Model::map,
+	&Model::copy,
+	&Model::unmap,
+	&Model::allow,
+	&Model::ranges,
+	&Model::option,
+	&Model::reserve,
+	&Model::create,
+	&Model::create,
+	&Model::close_access,
+	&Model::replace,
+	&Model::attach,
+	&Model::detach,
+	&Model::pin,
+	&Model::unpin,
+	&Model::rw,
+	&Model::rw,
+	&Model::stats,
+	&Model::stubborn,
+	nullptr,
+	nullptr,
+	nullptr,
+	nullptr,
+	nullptr,
+	nullptr,
+	nullptr,
+	nullptr,
+	&Model::raw,
+	&Model::create_mock,
+	&Model::create_mock,
+	&Model::replace_mock,
+	&Model::alloc_hwpt,
+	&Model::check_map,
 };
 
 Model::Model(const Environment &environment)
-	: world(environment), cap(environment.alignment_cap)
+	: world(environment), cap(environment.alignment_cap),
+	  software(environment.software)
 {
 	for (auto &c : context)
 		c = std::make_shared<Context>();
@@ -171,7 +204,9 @@ std::shared_ptr<Ioas> Model::find(const Op &op, F id)
 
 Expect Model::reopen(const Op &op)
 {
-	context[op.ctx] = op.kind == Kind::open ? std::make_shared<Context>() : nullptr;
+	close(std::exchange(context[op.ctx], op.kind == Kind::open
+						     ? std::make_shared<Context>()
+						     : nullptr));
 	return {};
 }
 
@@ -191,7 +226,11 @@ Expect Model::destroy(const Op &op)
 	const auto object = objects.find(op[F::id]);
 
 	demand(object != objects.end(), ENOENT);
-	demand(object->second && object->second->users.empty(), EBUSY);
+	if (end_device(op))
+		return {};
+	demand(object->second && object->second->users.empty() &&
+		       object->second->hwpts.empty(),
+	       EBUSY);
 	objects.erase(object);
 	return {};
 }
@@ -272,9 +311,12 @@ Expect Model::map(const Op &op)
 	const std::uint64_t iova = place(*ioas, op, op[F::va]);
 	const std::uint64_t offset = op[F::va] % page_size;
 	demand(offset % ioas->alignment() == 0, EINVAL);
-	ioas->areas[iova] = {last_of(iova, op[F::length]), backing, offset,
-			     (op[F::flags] & IOMMUKIT_IOAS_MAP_READABLE) != 0,
-			     backing->writable};
+	const Area area{last_of(iova, op[F::length]), backing, offset,
+			(op[F::flags] & IOMMUKIT_IOAS_MAP_READABLE) != 0,
+			backing->writable};
+	if (!ioas->hwpts.empty())
+		hold(whole(iova, area));
+	ioas->areas[iova] = area;
 	return {.out = iova};
 }
 
@@ -329,6 +371,8 @@ Expect Model::copy(const Op &op)
 		added[at] = {last, part.backing, part.first, read, write};
 		at = last + 1;
 	}
+	if (!to->hwpts.empty())
+		hold_all(added);
 	to->areas.merge(added);
 	return {.out = iova};
 }
@@ -350,6 +394,8 @@ Expect Model::unmap(const Op &op)
 		demand(area->first >= first && area->second.last <= last, ENOENT);
 		area->second.closed = !notify(*ioas, {area->first, area->second.last});
 		demand(!area->second.closed, EDEADLOCK);
+		if (!ioas->hwpts.empty())
+			release(whole(area->first, area->second));
 		expect.out += area->second.last - area->first + 1;
 		expect.more++;
 	}
@@ -420,7 +466,9 @@ Expect Model::option(const Op &op)
 	if (get)
 		return {.out = ioas->huge};
 	demand(value <= 1, EINVAL);
-	demand(value || ioas->alignment() > 1 || ioas->conforms(), EADDRINUSE);
+	demand(value || !ioas->huge || ioas->hwpts.empty() || ioas->areas.empty(),
+	       EINVAL);
+	demand(value || ioas->alignment() == page_size || ioas->conforms(), EADDRINUSE);
 	ioas->huge = value;
 	return {.out = value};
 }
@@ -433,7 +481,8 @@ Expect Model::reserve(const Op &op)
 	demand(range.first <= range.last, EOVERFLOW);
 	const auto ioas = find(op);
 	demand(!ioas->mapped(range) && !hits(ioas->allowed, range), EADDRINUSE);
-	ioas->reserved.push_back(range);
+	ioas->added.push_back(range);
+	ioas->collect_reserved();
 	return {};
 }
 

@@ -3,7 +3,7 @@
 // areas, pins, charges. Knows nothing of how the module does it.
 #pragma once
 
-#include "world.h"
+#include "device.h"
 
 namespace fuzz {
 
@@ -41,24 +41,35 @@ struct Access;
 
 struct Ioas {
 	std::map<std::uint64_t, Area> areas;
-	std::vector<Range> reserved, allowed;
+	// All that is reserved; of that, what the test module's command has added, and
+	// the regions of devices.
+	std::vector<Range> reserved, added, allowed;
+	std::vector<std::pair<const Device *, Range>> regions;
 	std::vector<Access *> users;
+	// With one of them, everything is pinned.
+	std::vector<Hwpt *> hwpts;
 	bool huge = true;
 
 	std::uint64_t alignment() const;
-	bool conforms() const;
+	bool conforms(std::uint64_t to = page_size) const;
+	void collect_reserved();
 	// The first area that ends at or behind an IOVA.
 	std::map<std::uint64_t, Area>::iterator at(std::uint64_t iova);
 	bool mapped(const Range &range);
 };
 
-// Ids of accesses are taken, but lead to no IOAS.
+// Ids of everything else are taken, but lead to no IOAS.
 struct Context {
 	std::map<std::uint64_t, std::shared_ptr<Ioas>> objects;
+	std::map<std::uint64_t, std::shared_ptr<Hwpt>> hwpts;
+	std::map<std::uint64_t, std::shared_ptr<Device>> devices;
+	// By the id of what the test module has made around them.
+	std::map<std::uint64_t, std::shared_ptr<Device>> mocks;
 	bool mm_mode = false;
 
 	std::uint64_t free_id() const;
 	std::shared_ptr<Ioas> ioas(std::uint64_t id) const;
+	std::shared_ptr<Hwpt> hwpt(std::uint64_t id) const;
 };
 
 // Part of an area that is pinned or copied.
@@ -67,6 +78,9 @@ struct Part {
 	std::shared_ptr<Backing> backing;
 	std::uint64_t first, last; // bytes of the backing
 };
+
+// All of an area that begins there.
+Part whole(std::uint64_t first, const Area &area);
 
 struct Item {
 	Range range;
@@ -124,6 +138,10 @@ class Model {
 	Expect stats(const Op &op);
 	Expect stubborn(const Op &op);
 	Expect raw(const Op &op);
+	Expect create_mock(const Op &op);
+	Expect replace_mock(const Op &op);
+	Expect alloc_hwpt(const Op &op);
+	Expect check_map(const Op &op);
 
 	std::shared_ptr<Backing> make_backing(const Op &op);
 	std::uint64_t place(Ioas &ioas, const Op &op, std::uint64_t hint) const;
@@ -133,12 +151,34 @@ class Model {
 	void join(Access &access, std::shared_ptr<Ioas> ioas);
 	void leave(Access &access);
 	void hold(const Part &part);
+	void release(const Part &part);
 	void release(const Item &item);
 	int charge(Backing &backing, std::uint64_t pages);
+	void hold_all(const std::map<std::uint64_t, Area> &areas);
+
+	// What a device can be attached to.
+	struct Target {
+		std::shared_ptr<Ioas> ioas = {};
+		std::shared_ptr<Hwpt> hwpt = {};
+	};
+	static Target find_target(const Context &context, std::uint64_t id);
+	static Device &find_device(const Context &context, std::uint64_t id);
+	Hwpt &make_hwpt(Context &context, const std::shared_ptr<Ioas> &ioas,
+			const Device &device, bool automatic, bool tracks);
+	void end(Context &context, Hwpt &hwpt);
+	static void enter(const std::shared_ptr<Hwpt> &hwpt, Device &device);
+	static void move(const std::shared_ptr<Hwpt> &hwpt, Device &device);
+	std::uint64_t join(Context &context, Device &device, const Target &target);
+	std::uint64_t move(Context &context, Device &device, const Target &target);
+	void drop(Context &context, const std::shared_ptr<Hwpt> &hwpt, std::size_t users);
+	void leave(Context &context, Device &device);
+	bool end_device(const Op &op);
+	void close(std::shared_ptr<Context> context);
 	void compare_pages(const Op &op, const Item &item);
 	int get_pieces(const Op &op, const Part &part, std::vector<Piece> &pieces);
 
 	const std::uint64_t cap;
+	const Reach software;
 	std::map<unsigned, std::uint64_t> charged;
 };
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace fuzz {
 
@@ -64,7 +65,7 @@ bool Model::notify(Ioas &ioas, const Range &area)
 void Model::join(Access &a, std::shared_ptr<Ioas> ioas)
 {
 	demand(ioas != nullptr, ENOENT);
-	demand(!a.pins || ioas->alignment() > 1 || ioas->conforms(), EADDRINUSE);
+	demand(!a.pins || ioas->alignment() == page_size || ioas->conforms(), EADDRINUSE);
 	ioas->users.push_back(&a);
 	a.ioas = std::move(ioas);
 }
@@ -114,7 +115,9 @@ Expect Model::close_access(const Op &op)
 	if (a.ioas)
 		leave(a);
 	a.context->objects.erase(a.id);
+	auto c = a.context;
 	access[op[F::slot]].reset();
+	close(std::move(c));
 	return {};
 }
 
@@ -190,21 +193,25 @@ void Model::hold(const Part &part)
 		b.held[n].users++;
 }
 
+void Model::release(const Part &part)
+{
+	Backing &b = *part.backing;
+
+	for (std::uint64_t n = part.first / page_size; n <= part.last / page_size; n++) {
+		if (--b.held[n].users)
+			continue;
+		b.held[n].page->pins--;
+		b.held.erase(n);
+		b.owner->pinned--;
+		charged[b.owner->uid] -= b.mode == Mode::user;
+		b.owner->locked -= b.mode == Mode::mm;
+	}
+}
+
 void Model::release(const Item &item)
 {
 	for (const Part &part : item.parts)
-		for (std::uint64_t n = part.first / page_size; n <= part.last / page_size;
-		     n++) {
-			Backing &b = *part.backing;
-
-			if (--b.held[n].users)
-				continue;
-			b.held[n].page->pins--;
-			b.held.erase(n);
-			b.owner->pinned--;
-			charged[b.owner->uid] -= b.mode == Mode::user;
-			b.owner->locked -= b.mode == Mode::mm;
-		}
+		release(part);
 }
 
 // Are the pages of an item those at the caller's address?

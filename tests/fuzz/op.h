@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// One operation of a sequence: a command of the device, of an access of the test
-// module, or a change of a process's memory. A plain value: it is generated,
+// One operation of a sequence: a command of the device, of an access or a mock device
+// of the test module, or a change of a process's memory. A plain value: it is generated,
 // run, left out, printed and read back.
 #pragma once
 
@@ -73,6 +73,11 @@ enum class Kind : std::uint8_t {
 	check_refs,
 	check_account,
 	raw,
+	mock,
+	mock_new,
+	mock_replace,
+	hwpt_alloc,
+	check_map,
 	count,
 };
 

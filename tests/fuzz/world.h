@@ -97,12 +97,20 @@ struct Process {
 constexpr std::uint64_t user_limit = 8, user_hard_limit = 64;
 constexpr unsigned first_uid = 61000;
 
+// What a page table can map, in which steps.
+struct Reach {
+	Range aperture = {0, all_ones};
+	std::uint64_t page = 1;
+};
+
 // Where kernels differ, and the module is not to blame.
 struct Environment {
 	// Of placement: a huge page, if the kernel has such.
 	std::uint64_t alignment_cap = 2UL << 20;
 	// User Mode Linux reads pages that the process may not.
 	bool reads_forbidden = false;
+	// Of software devices; nothing says how much it is.
+	Reach software = {};
 };
 
 struct World {
