@@ -12,6 +12,9 @@ namespace fuzz {
 // The smallest page of a HWPT of mock devices.
 constexpr std::uint64_t mock_page = page_size / 2;
 
+// Whether something was written; what a command that fails does on its way is open.
+enum class Mark { unsure, certain };
+
 struct Context;
 struct Ioas;
 
@@ -24,6 +27,9 @@ struct Hwpt {
 	// Can it note what is written?
 	bool tracks = false;
 	Reach reach = {};
+	bool tracking = false;
+	// Its pages that are marked, by number.
+	std::map<std::uint64_t, Mark> marks = {};
 	// How many devices are attached to it.
 	std::size_t users = 0;
 };

@@ -52,7 +52,8 @@ constexpr Weight weights[] = {
 	{Kind::exit, 12},	   {Kind::limit, 20},	     {Kind::check_refs, 80},
 	{Kind::check_account, 20}, {Kind::raw, 15},	     {Kind::mock, 60},
 	{Kind::mock_new, 80},	   {Kind::mock_replace, 90}, {Kind::hwpt_alloc, 60},
-	{Kind::check_map, 300},
+	{Kind::check_map, 300},	   {Kind::hwpt_track, 60},   {Kind::hwpt_dirty, 300},
+	{Kind::hwpt_mark, 250},	   {Kind::ioas_track, 40},   {Kind::ioas_dirty, 300},
 };
 
 constexpr unsigned total_weight = [] {
@@ -94,6 +95,11 @@ bool answers_size_errors(Kind kind)
 	case Kind::mock_replace:
 	case Kind::hwpt_alloc:
 	case Kind::check_map:
+	case Kind::hwpt_track:
+	case Kind::hwpt_dirty:
+	case Kind::hwpt_mark:
+	case Kind::ioas_track:
+	case Kind::ioas_dirty:
 		return true;
 	default:
 		return false;

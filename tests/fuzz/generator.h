@@ -50,6 +50,7 @@ class Generator {
 	void fill_device(Op &op);
 	void fill_region(Op &op);
 	void fill_check(Op &op);
+	void fill_dirty(Op &op);
 	void relieve_devices(Op &op);
 	void suit_devices(Op &op);
 	void add_stubborn_driver(const Op &op);
@@ -59,6 +60,7 @@ class Generator {
 	const Area *pick_area(const Ioas *ioas, std::uint64_t &first);
 	template <class Map> std::uint64_t pick_key(const Map &map);
 	std::uint64_t pick_target(const Context &context);
+	std::uint64_t pick_tracking(const Context &context);
 	std::uint64_t pick_slot(bool used);
 	std::uint64_t pick_able(Kind kind);
 	std::uint64_t pick_iova(const Ioas *ioas);

@@ -116,8 +116,77 @@ void Generator::fill_device(Op &op)
 		fill_check(op);
 		break;
 	default:
-		break;
+		fill_dirty(op);
 	}
+}
+
+// A range that is mapped, or nearly, in bits of any size.
+void Generator::fill_dirty(Op &op)
+{
+	const Context &context = *model.context[op.ctx];
+	const bool of_ioas = op.kind == Kind::ioas_track || op.kind == Kind::ioas_dirty;
+	constexpr std::uint64_t granules[] = {
+		1,	   512,	      mock_page,     mock_page,
+		page_size, page_size, 2 * page_size, 16 * page_size};
+	std::uint64_t first;
+
+	switch (op.kind) {
+	case Kind::hwpt_track:
+	case Kind::ioas_track:
+		op[F::flags] =
+			random.one_in(40) ? 1UL << random.below(32) : !random.one_in(6);
+		op[F::reserved] = random.one_in(40);
+		break;
+	case Kind::hwpt_dirty:
+	case Kind::hwpt_mark:
+	case Kind::ioas_dirty:
+		break;
+	default:
+		return;
+	}
+	if (!of_ioas)
+		op[F::id] = random.one_in(40) ? pick_key(context.objects)
+					      : pick_tracking(context);
+	const auto hwpt = context.hwpt(op[F::id]);
+	const Ioas *ioas = of_ioas ? ioas_of(op) : hwpt ? hwpt->ioas.get() : nullptr;
+	const Area *area = pick_area(ioas, first);
+	const bool marks = op.kind == Kind::hwpt_mark;
+	op[F::page] = marks ? mock_page : random.of(granules);
+	op[F::value] = random.below(1UL << 32);
+	if (random.one_in(60))
+		op[F::page] = random.below(3 * page_size);
+	op[F::iova] = area ? first : pick_iova(ioas);
+	op[F::length] = area ? area->last - first + 1 : pick_length(op[F::iova]);
+	if (random.one_in(2))
+		op[F::iova] += random.below(op[F::length] | 1);
+	if (random.one_in(2))
+		op[F::length] = random.below(op[F::length] | 1);
+	if (random.one_in(6))
+		op[F::length] += slip();
+	if (!random.one_in(20)) {
+		const std::uint64_t step =
+			std::max({op[F::page], ioas ? ioas->alignment() : 1, 1UL});
+
+		op[F::iova] -= op[F::iova] % step;
+		op[F::length] = std::max(op[F::length] - op[F::length] % step, step);
+	}
+	if (marks)
+		return;
+	if (op.kind == Kind::hwpt_dirty || op.kind == Kind::ioas_dirty) {
+		op[F::flags] =
+			random.one_in(60) ? 1UL << random.below(32) : random.one_in(4);
+		op[F::reserved] = random.one_in(80);
+		op[F::va] = random.one_in(30);
+	}
+}
+
+// A HWPT that notes what is written, if there is one.
+std::uint64_t Generator::pick_tracking(const Context &context)
+{
+	for (const auto &[id, hwpt] : context.hwpts)
+		if (hwpt->tracks && random.one_in(2))
+			return id;
+	return pick_key(context.hwpts);
 }
 
 void Generator::relieve_devices(Op &op)
@@ -134,7 +203,9 @@ void Generator::relieve_devices(Op &op)
 	} else if (context.mocks.empty() &&
 		   (op.kind == Kind::mock_replace || op.kind == Kind::hwpt_alloc)) {
 		op.kind = Kind::mock;
-	} else if (op.kind == Kind::check_map && context.hwpts.empty()) {
+	} else if ((op.kind == Kind::check_map || op.kind == Kind::hwpt_track ||
+		    op.kind == Kind::hwpt_dirty || op.kind == Kind::hwpt_mark) &&
+		   context.hwpts.empty()) {
 		op.kind = Kind::ranges;
 	}
 }

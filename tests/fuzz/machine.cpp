@@ -22,9 +22,7 @@ namespace {
 
 constexpr std::uint64_t cut_pages = 16;
 constexpr unsigned no_access = 12345;
-constexpr unsigned char untouched = 0xa5;
 constexpr std::uint64_t most_ranges = page_size / sizeof(iommukit_iova_range);
-const void *const hole = reinterpret_cast<void *>(16);
 void *const arena_start = reinterpret_cast<void *>(arena_base - arena_room);
 
 [[noreturn]] void fail(const std::string &what)
@@ -87,15 +85,6 @@ std::string read_text(const std::string &path)
 	const ssize_t got = read(file.get(), text, sizeof(text));
 
 	return std::string(text, got < 0 ? 0 : static_cast<std::size_t>(got));
-}
-
-template <class... Values> std::string say(const Values &...values)
-{
-	std::ostringstream text;
-
-	text << std::hex << std::showbase;
-	(text << ... << values);
-	return text.str();
 }
 
 // The least that the module takes: how long UNMAP waits for stubborn drivers.
@@ -340,6 +329,11 @@ void Machine::build(const Op &op)
 	case Kind::mock_replace:
 	case Kind::hwpt_alloc:
 	case Kind::check_map:
+	case Kind::hwpt_track:
+	case Kind::hwpt_dirty:
+	case Kind::hwpt_mark:
+	case Kind::ioas_track:
+	case Kind::ioas_dirty:
 		build_device(op);
 		return;
 	default:
@@ -564,6 +558,8 @@ Machine::Difference Machine::compare(const Op &op, const Expect &expect)
 		return compare_ranges(expect);
 	if (op.kind == Kind::read)
 		return compare_read(op, expect);
+	if (op.kind == Kind::hwpt_dirty || op.kind == Kind::ioas_dirty)
+		return compare_bits(op, expect);
 	return {};
 }
 

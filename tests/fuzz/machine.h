@@ -18,6 +18,7 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <type_traits>
 
@@ -55,6 +56,7 @@ class Machine {
 	void build_access(const Op &op);
 	void build_ranges(const Op &op);
 	void build_device(const Op &op);
+	void build_dirty(const Op &op);
 	void answer_device(const Op &op, const Expect &expect);
 	template <class Command> Command &start(const Op &op, unsigned long request);
 	iommukit_test_cmd &start_test(const Op &op, std::uint32_t what);
@@ -62,6 +64,8 @@ class Machine {
 	void answer(const Op &op, const Expect &expect);
 	Difference compare(const Op &op, const Expect &expect);
 	Difference compare_read(const Op &op, const Expect &expect) const;
+	Difference compare_bits(const Op &op, const Expect &expect) const;
+	unsigned char *bitmap(const Op &op) const;
 	Difference compare_ranges(const Expect &expect) const;
 	Difference compare_memory(Model &model);
 	Difference check_account(const Op &op, const Expect &expect);
@@ -96,6 +100,18 @@ template <class Command> constexpr std::uint32_t first_version()
 	if (std::is_same_v<Command, iommukit_hwpt_alloc>)
 		return offsetof(iommukit_hwpt_alloc, data_type);
 	return sizeof(Command);
+}
+
+constexpr unsigned char untouched = 0xa5;
+const void *const hole = reinterpret_cast<void *>(16);
+
+template <class... Values> std::string say(const Values &...values)
+{
+	std::ostringstream text;
+
+	text << std::hex << std::showbase;
+	(text << ... << values);
+	return text.str();
 }
 
 // Puts a structure where and how the operation wants it.

@@ -59,7 +59,7 @@ bool keeps_effect(Kind kind)
 {
 	return kind == Kind::map || kind == Kind::map_file || kind == Kind::copy ||
 	       kind == Kind::unmap || kind == Kind::ranges || kind == Kind::option ||
-	       kind == Kind::mock_replace;
+	       kind == Kind::mock_replace || kind == Kind::hwpt_mark;
 }
 
 } // namespace
@@ -156,6 +156,11 @@ const Model::Handler Model::handlers[] = {
 	&Model::replace_mock,
 	&Model::alloc_hwpt,
 	&Model::check_map,
+	&Model::track_hwpt,
+	&Model::get_hwpt_dirty,
+	&Model::mark_hwpt,
+	&Model::track_ioas,
+	&Model::get_ioas_dirty,
 };
 
 Model::Model(const Environment &environment)
@@ -314,6 +319,7 @@ Expect Model::map(const Op &op)
 	const Area area{last_of(iova, op[F::length]), backing, offset,
 			(op[F::flags] & IOMMUKIT_IOAS_MAP_READABLE) != 0,
 			backing->writable};
+	demand(!ioas->notes_writes || op[F::length] <= most_noted, unmodelled);
 	if (!ioas->hwpts.empty())
 		hold(whole(iova, area));
 	ioas->areas[iova] = area;
@@ -359,6 +365,7 @@ Expect Model::copy(const Op &op)
 	const auto parts = walk(*from, first, last_of(first, length), error);
 	demand(!error, error);
 	const auto to = find(op);
+	demand(!to->notes_writes || length <= most_noted, unmodelled);
 	const Part &head = parts.front();
 	const std::uint64_t iova = place(*to, op, head.backing->base + head.first);
 	std::map<std::uint64_t, Area> added;
@@ -396,6 +403,7 @@ Expect Model::unmap(const Op &op)
 		demand(!area->second.closed, EDEADLOCK);
 		if (!ioas->hwpts.empty())
 			release(whole(area->first, area->second));
+		forget_marks(*ioas, {area->first, area->second.last});
 		expect.out += area->second.last - area->first + 1;
 		expect.more++;
 	}

@@ -7,6 +7,9 @@
 
 namespace fuzz {
 
+// Of a mapping whose writes are noted, the size that there is surely memory for.
+constexpr std::uint64_t most_noted = 1UL << 30;
+
 enum class Mode { none, user, mm };
 
 // The memory of one MAP, shared by its copies: pages from 0 on.
@@ -35,6 +38,8 @@ struct Area {
 	bool readable = false, writable = false;
 	// An UNMAP has given up on it.
 	bool closed = false;
+	// Pages of IOVA that were written, while the IOAS notes that.
+	std::map<std::uint64_t, Mark> written = {};
 };
 
 struct Access;
@@ -49,6 +54,7 @@ struct Ioas {
 	// With one of them, everything is pinned.
 	std::vector<Hwpt *> hwpts;
 	bool huge = true;
+	bool notes_writes = false;
 
 	std::uint64_t alignment() const;
 	bool conforms(std::uint64_t to = page_size) const;
@@ -85,6 +91,7 @@ Part whole(std::uint64_t first, const Area &area);
 struct Item {
 	Range range;
 	std::vector<Part> parts;
+	bool write = false;
 };
 
 struct Access {
@@ -142,6 +149,11 @@ class Model {
 	Expect replace_mock(const Op &op);
 	Expect alloc_hwpt(const Op &op);
 	Expect check_map(const Op &op);
+	Expect track_hwpt(const Op &op);
+	Expect get_hwpt_dirty(const Op &op);
+	Expect mark_hwpt(const Op &op);
+	Expect track_ioas(const Op &op);
+	Expect get_ioas_dirty(const Op &op);
 
 	std::shared_ptr<Backing> make_backing(const Op &op);
 	std::uint64_t place(Ioas &ioas, const Op &op, std::uint64_t hint) const;
@@ -173,6 +185,9 @@ class Model {
 	void drop(Context &context, const std::shared_ptr<Hwpt> &hwpt, std::size_t users);
 	void leave(Context &context, Device &device);
 	bool end_device(const Op &op);
+	static void note(Ioas &ioas, const Range &range, Mark mark);
+	static void note(Ioas &ioas, const Item &item, Mark mark);
+	static void forget_marks(Ioas &ioas, const Range &range);
 	void close(std::shared_ptr<Context> context);
 	void compare_pages(const Op &op, const Item &item);
 	int get_pieces(const Op &op, const Part &part, std::vector<Piece> &pieces);

@@ -55,8 +55,10 @@ bool Model::notify(Ioas &ioas, const Range &area)
 			continue;
 		}
 		for (const auto &item : user->items)
-			if (inside(item))
+			if (inside(item)) {
+				note(ioas, item.second, Mark::certain);
 				release(item.second);
+			}
 		std::erase_if(user->items, inside);
 	}
 	return released;
@@ -73,8 +75,10 @@ void Model::join(Access &a, std::shared_ptr<Ioas> ioas)
 // Releases everything, like a driver that is told to.
 void Model::leave(Access &a)
 {
-	for (const auto &item : a.items)
+	for (const auto &item : a.items) {
+		note(*a.ioas, item.second, Mark::certain);
 		release(item.second);
+	}
 	a.items.clear();
 	std::erase(a.ioas->users, &a);
 	a.ioas.reset();
@@ -239,7 +243,7 @@ Expect Model::pin(const Op &op)
 {
 	const bool write = op[F::flags] & pin_write;
 	const Range range{op[F::iova], last_of(op[F::iova], op[F::length])};
-	Item item{range, {}};
+	Item item{range, {}, write};
 	int error = 0;
 
 	demand(op[F::length] <= io_limit, ENOMEM);
@@ -261,6 +265,7 @@ Expect Model::pin(const Op &op)
 			compare_pages(op, item);
 		demand(op.pass != Pass::read_only, EFAULT);
 	} catch (const Refused &) {
+		note(*a.ioas, item, Mark::unsure);
 		release(item);
 		throw;
 	}
@@ -274,6 +279,7 @@ Expect Model::unpin(const Op &op)
 	const auto item = a.items.find(op[F::value]);
 
 	demand(item != a.items.end(), ENOENT);
+	note(*a.ioas, item->second, Mark::certain);
 	release(item->second);
 	a.items.erase(item);
 	return {};
@@ -329,13 +335,19 @@ Expect Model::rw(const Op &op)
 	demand(op[F::length], EINVAL);
 	demand(range.first <= range.last, EOVERFLOW);
 	demand(a.ioas != nullptr, ENOENT);
+	std::uint64_t at = range.first;
 	for (const Part &part : walk(*a.ioas, range.first, range.last, gap)) {
+		const Range iova{at, at + (part.last - part.first)};
+
 		certain = expect.pieces.size();
 		error = get_pieces(op, part, expect.pieces);
 		demand(error != unmodelled, unmodelled);
+		if (write && expect.pieces.size() > certain)
+			note(*a.ioas, iova, error ? Mark::unsure : Mark::certain);
 		if (error)
 			break;
 		certain = expect.pieces.size();
+		at = iova.last + 1;
 	}
 	fill_pattern(op[F::value], bytes.data(), write ? op[F::length] : 0);
 	// Within the area of an error, any bytes in front of it may be written.

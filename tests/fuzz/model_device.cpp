@@ -381,32 +381,4 @@ void Model::close(std::shared_ptr<Context> c)
 				release(whole(first, area));
 }
 
-// Does a HWPT lead to the caller's memory?
-Expect Model::check_map(const Op &op)
-{
-	const std::uint64_t length = op[F::length];
-
-	demand((op[F::iova] | length | op[F::va]) % mock_page == 0, EINVAL);
-	demand(op[F::va] + length >= op[F::va], EINVAL);
-	const auto hwpt = context[op.ctx]->hwpt(op[F::id]);
-	demand(hwpt != nullptr, ENOENT);
-	demand(!hwpt->software, EINVAL);
-	demand(length <= io_room, unmodelled);
-	for (std::uint64_t n = 0; n < length; n += mock_page) {
-		const std::uint64_t iova = op[F::iova] + n, va = op[F::va] + n;
-		const auto area = hwpt->ioas->at(iova);
-		PageRef page;
-		const int error =
-			world.process[op.who]->look_up(va & -page_size, false, page);
-
-		demand(!error, error);
-		demand(area != hwpt->ioas->areas.end() && area->first <= iova, EINVAL);
-		const std::uint64_t byte = area->second.offset + (iova - area->first);
-		demand(area->second.backing->held.at(byte / page_size).page == page &&
-			       byte % page_size == va % page_size,
-		       EINVAL);
-	}
-	return {};
-}
-
 } // namespace fuzz

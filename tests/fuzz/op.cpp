@@ -105,6 +105,19 @@ const KindInfo kinds[] = {
 	{"check_map",
 	 {0, EINVAL, ENOENT, EFAULT, E2BIG},
 	 {F::id, F::iova, F::length, F::va}},
+	{"hwpt_track", {0, EOPNOTSUPP, ENOENT, EFAULT, EINVAL, E2BIG}, {F::id, F::flags}},
+	{"hwpt_dirty",
+	 {0, EOPNOTSUPP, ENOENT, EOVERFLOW, EINVAL, EFAULT, E2BIG},
+	 {F::id, F::flags, F::reserved, F::iova, F::length, F::page, F::va, F::value}},
+	{"hwpt_mark",
+	 {0, EINVAL, ENOENT, EFAULT, E2BIG},
+	 {F::id, F::iova, F::length, F::page, F::value}},
+	{"ioas_track",
+	 {0, EOPNOTSUPP, ENOENT, ENOMEM, EFAULT, EINVAL, E2BIG},
+	 {F::id, F::flags, F::reserved}},
+	{"ioas_dirty",
+	 {0, EOPNOTSUPP, ENOENT, EOVERFLOW, EINVAL, EFAULT, E2BIG},
+	 {F::id, F::flags, F::reserved, F::iova, F::length, F::page, F::va, F::value}},
 };
 static_assert(std::size(kinds) == static_cast<unsigned>(Kind::count));
 

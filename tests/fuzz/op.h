@@ -78,6 +78,11 @@ enum class Kind : std::uint8_t {
 	mock_replace,
 	hwpt_alloc,
 	check_map,
+	hwpt_track,
+	hwpt_dirty,
+	hwpt_mark,
+	ioas_track,
+	ioas_dirty,
 	count,
 };
 

@@ -44,6 +44,8 @@ struct Expect {
 	std::uint64_t out = 0, more = 0;
 	std::vector<Range> ranges = {};
 	std::vector<Piece> pieces = {};
+	// Of a bitmap: what is set, and what may be.
+	std::vector<std::uint8_t> bits = {}, unsure = {};
 };
 
 // Thrown by the checks, which stand in the order of the specification.
