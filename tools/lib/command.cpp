@@ -2,6 +2,8 @@
 // Names as in the uAPI header, without the prefix that all of them share.
 #include "command.h"
 
+#include "../../kmod/test/iommukit_test_abi.h"
+
 #include <algorithm>
 #include <array>
 
@@ -25,8 +27,14 @@ constexpr std::array table = {
 	CommandInfo{IOMMUKIT_OPTION, "OPTION"},
 	CommandInfo{IOMMUKIT_VFIO_IOAS, "VFIO_IOAS"},
 	CommandInfo{IOMMUKIT_HWPT_ALLOC, "HWPT_ALLOC"},
+	CommandInfo{IOMMUKIT_GET_HW_INFO, "GET_HW_INFO"},
+	CommandInfo{IOMMUKIT_HWPT_SET_DIRTY_TRACKING, "HWPT_SET_DIRTY_TRACKING"},
+	CommandInfo{IOMMUKIT_HWPT_GET_DIRTY_BITMAP, "HWPT_GET_DIRTY_BITMAP"},
 	CommandInfo{IOMMUKIT_IOAS_MAP_FILE, "IOAS_MAP_FILE"},
+	CommandInfo{IOMMUKIT_TEST_CMD, "TEST_CMD"},
 	CommandInfo{IOMMUKIT_INFO, "INFO"},
+	CommandInfo{IOMMUKIT_IOAS_SET_DIRTY_TRACKING, "IOAS_SET_DIRTY_TRACKING"},
+	CommandInfo{IOMMUKIT_IOAS_GET_DIRTY_BITMAP, "IOAS_GET_DIRTY_BITMAP"},
 	CommandInfo{IOMMUKIT_DMA_BIND, "DMA_BIND"},
 	CommandInfo{IOMMUKIT_DMA_UNBIND, "DMA_UNBIND"},
 	CommandInfo{IOMMUKIT_DMA_ATTACH, "DMA_ATTACH"},

@@ -41,6 +41,16 @@ void run(Channel &channel, iommukit_dma_transfer &cmd, const PortIova &place)
 	     {.iova = place.iova, .length = Bytes(cmd.length)});
 }
 
+ObjectId join(Channel &channel, unsigned long request, std::uint32_t port, ObjectId pt)
+{
+	auto cmd = command<iommukit_dma_attach>();
+
+	cmd.port = port;
+	cmd.ioas_id = pt.value;
+	call(channel, request, &cmd, {.object = pt});
+	return ObjectId(cmd.ioas_id);
+}
+
 } // namespace
 
 std::string default_dma_device()
@@ -71,22 +81,14 @@ void DmaEngine::unbind(std::uint32_t port) const
 	call(channel(), IOMMUKIT_DMA_UNBIND, &cmd);
 }
 
-void DmaEngine::attach(std::uint32_t port, ObjectId ioas) const
+ObjectId DmaEngine::attach(std::uint32_t port, ObjectId pt) const
 {
-	auto cmd = command<iommukit_dma_attach>();
-
-	cmd.port = port;
-	cmd.ioas_id = ioas.value;
-	call(channel(), IOMMUKIT_DMA_ATTACH, &cmd, {.object = ioas});
+	return join(channel(), IOMMUKIT_DMA_ATTACH, port, pt);
 }
 
-void DmaEngine::replace(std::uint32_t port, ObjectId ioas) const
+ObjectId DmaEngine::replace(std::uint32_t port, ObjectId pt) const
 {
-	auto cmd = command<iommukit_dma_attach>();
-
-	cmd.port = port;
-	cmd.ioas_id = ioas.value;
-	call(channel(), IOMMUKIT_DMA_REPLACE, &cmd, {.object = ioas});
+	return join(channel(), IOMMUKIT_DMA_REPLACE, port, pt);
 }
 
 void DmaEngine::detach(std::uint32_t port) const

@@ -5,7 +5,6 @@
 
 #include "channel.h"
 #include "context.h"
-#include "ioas.h"
 #include "types.h"
 
 #include <linux/iommukit_dma.h>
@@ -25,6 +24,7 @@ std::string default_dma_device();
 enum class PortUse : std::uint32_t {
 	copying = 0,
 	pinning = IOMMUKIT_DMA_PORT_PIN,
+	device = IOMMUKIT_DMA_PORT_HWPT,
 };
 
 // How a transfer is done: flags of enum iommukit_dma_flags.
@@ -76,12 +76,14 @@ class DmaEngine {
 	int fd() const noexcept { return channel_->fd(); }
 	Channel &channel() const noexcept { return *channel_; }
 
-	// The id is that of the access object in the context.
+	// The id is that of the access or device object in the context.
 	ObjectId bind(std::uint32_t port, const Context &context,
 		      PortUse use = PortUse::copying) const;
 	void unbind(std::uint32_t port) const;
-	void attach(std::uint32_t port, ObjectId ioas) const;
-	void replace(std::uint32_t port, ObjectId ioas) const;
+	// A device takes an IOAS or a HWPT, others an IOAS. They return what the
+	// port works with then: a HWPT if it is a device, else the IOAS.
+	ObjectId attach(std::uint32_t port, ObjectId pt) const;
+	ObjectId replace(std::uint32_t port, ObjectId pt) const;
 	void detach(std::uint32_t port) const;
 
 	void read(PortIova from, std::span<std::byte> to,

@@ -9,7 +9,6 @@
 
 #include <cerrno>
 #include <cstdint>
-#include <utility>
 
 namespace iommukit {
 
@@ -34,72 +33,32 @@ Iova placed(unsigned long request, const Subject &subject, std::uint64_t iova,
 	return Iova(iova);
 }
 
-} // namespace
-
-Ioas::Ioas(const Context &context) : context_(context)
+ObjectId alloc(const Context &context)
 {
 	auto cmd = command<iommukit_ioas_alloc>();
 
-	call(context_.channel(), IOMMUKIT_IOAS_ALLOC, &cmd);
+	call(context.channel(), IOMMUKIT_IOAS_ALLOC, &cmd);
 	if (!cmd.out_ioas_id)
 		bad_answer(IOMMUKIT_IOAS_ALLOC, {});
-	id_ = ObjectId(cmd.out_ioas_id);
+	return ObjectId(cmd.out_ioas_id);
 }
 
-Ioas::Ioas(Ioas &&other) noexcept
-	: context_(other.context_), id_(std::exchange(other.id_, ObjectId(0)))
-{
-}
+} // namespace
 
-Ioas &Ioas::operator=(Ioas &&other) noexcept
-{
-	if (this != &other) {
-		drop();
-		context_ = other.context_;
-		id_ = std::exchange(other.id_, ObjectId(0));
-	}
-	return *this;
-}
-
-Ioas::~Ioas()
-{
-	drop();
-}
-
-void Ioas::drop() noexcept
-{
-	if (id_ == ObjectId(0))
-		return;
-	auto cmd = command<iommukit_destroy>();
-	cmd.id = id_.value;
-	// Whatever refuses, the end of the context destroys it.
-	(void)try_destroy(context_, cmd);
-	id_ = ObjectId(0);
-}
-
-void Ioas::destroy()
-{
-	context_.destroy(id_);
-	id_ = ObjectId(0);
-}
-
-ObjectId Ioas::release() noexcept
-{
-	return std::exchange(id_, ObjectId(0));
-}
+Ioas::Ioas(const Context &context) : OwnedObject(context, alloc(context)) {}
 
 Iova Ioas::map(const void *memory, Bytes length, Permission permission,
 	       std::optional<Iova> fixed) const
 {
 	auto cmd = command<iommukit_ioas_map>();
-	Subject subject{.object = id_, .iova = fixed, .length = length};
+	Subject subject{.object = id(), .iova = fixed, .length = length};
 
 	cmd.flags = map_flags(permission, fixed);
-	cmd.ioas_id = id_.value;
+	cmd.ioas_id = id().value;
 	cmd.user_va = reinterpret_cast<std::uintptr_t>(memory);
 	cmd.length = length.value;
 	cmd.iova = fixed.value_or(Iova()).value;
-	call(context_.channel(), IOMMUKIT_IOAS_MAP, &cmd, subject);
+	call(context().channel(), IOMMUKIT_IOAS_MAP, &cmd, subject);
 	return placed(IOMMUKIT_IOAS_MAP, subject, cmd.iova, fixed);
 }
 
@@ -107,15 +66,15 @@ Iova Ioas::map_file(int fd, Bytes offset, Bytes length, Permission permission,
 		    std::optional<Iova> fixed) const
 {
 	auto cmd = command<iommukit_ioas_map_file>();
-	Subject subject{.object = id_, .iova = fixed, .length = length};
+	Subject subject{.object = id(), .iova = fixed, .length = length};
 
 	cmd.flags = map_flags(permission, fixed);
-	cmd.ioas_id = id_.value;
+	cmd.ioas_id = id().value;
 	cmd.fd = fd;
 	cmd.start = offset.value;
 	cmd.length = length.value;
 	cmd.iova = fixed.value_or(Iova()).value;
-	call(context_.channel(), IOMMUKIT_IOAS_MAP_FILE, &cmd, subject);
+	call(context().channel(), IOMMUKIT_IOAS_MAP_FILE, &cmd, subject);
 	return placed(IOMMUKIT_IOAS_MAP_FILE, subject, cmd.iova, fixed);
 }
 
@@ -126,24 +85,24 @@ Iova Ioas::copy(const Ioas &source, Iova iova, Bytes length, Permission permissi
 	Subject subject{.object = source.id(), .iova = iova, .length = length};
 
 	cmd.flags = map_flags(permission, fixed);
-	cmd.dst_ioas_id = id_.value;
+	cmd.dst_ioas_id = id().value;
 	cmd.src_ioas_id = source.id().value;
 	cmd.length = length.value;
 	cmd.dst_iova = fixed.value_or(Iova()).value;
 	cmd.src_iova = iova.value;
-	call(context_.channel(), IOMMUKIT_IOAS_COPY, &cmd, subject);
+	call(context().channel(), IOMMUKIT_IOAS_COPY, &cmd, subject);
 	return placed(IOMMUKIT_IOAS_COPY, subject, cmd.dst_iova, fixed);
 }
 
 Bytes Ioas::unmap(Iova iova, Bytes length) const
 {
 	auto cmd = command<iommukit_ioas_unmap>();
-	Subject subject{.object = id_, .iova = iova, .length = length};
+	Subject subject{.object = id(), .iova = iova, .length = length};
 
-	cmd.ioas_id = id_.value;
+	cmd.ioas_id = id().value;
 	cmd.iova = iova.value;
 	cmd.length = length.value;
-	call(context_.channel(), IOMMUKIT_IOAS_UNMAP, &cmd, subject);
+	call(context().channel(), IOMMUKIT_IOAS_UNMAP, &cmd, subject);
 	// Success means that something was removed, and nothing outside.
 	if (!cmd.length || cmd.length > length.value)
 		bad_answer(IOMMUKIT_IOAS_UNMAP, subject);
@@ -154,9 +113,9 @@ Bytes Ioas::unmap_all() const
 {
 	auto cmd = command<iommukit_ioas_unmap>();
 
-	cmd.ioas_id = id_.value;
+	cmd.ioas_id = id().value;
 	cmd.length = whole_space;
-	call(context_.channel(), IOMMUKIT_IOAS_UNMAP, &cmd, {.object = id_});
+	call(context().channel(), IOMMUKIT_IOAS_UNMAP, &cmd, {.object = id()});
 	return Bytes(cmd.length);
 }
 
@@ -167,15 +126,15 @@ UsableRanges Ioas::ranges() const
 	// The list may grow between two calls, hence the loop.
 	for (;;) {
 		auto cmd = command<iommukit_ioas_iova_ranges>();
-		cmd.ioas_id = id_.value;
+		cmd.ioas_id = id().value;
 		cmd.num_iovas = static_cast<std::uint32_t>(found.size());
 		cmd.allowed_iovas = reinterpret_cast<std::uintptr_t>(found.data());
-		auto error = try_iova_ranges(context_, cmd);
+		auto error = try_iova_ranges(context(), cmd);
 		if (error && error.value() != EMSGSIZE)
-			throw Error(error, "IOAS_IOVA_RANGES", {.object = id_});
+			throw Error(error, "IOAS_IOVA_RANGES", {.object = id()});
 		// EMSGSIZE with a count that fits would loop for ever.
 		if ((cmd.num_iovas > found.size()) != (error.value() == EMSGSIZE))
-			bad_answer(IOMMUKIT_IOAS_IOVA_RANGES, {.object = id_});
+			bad_answer(IOMMUKIT_IOAS_IOVA_RANGES, {.object = id()});
 		found.resize(cmd.num_iovas);
 		if (error)
 			continue;
@@ -194,20 +153,44 @@ void Ioas::allow(std::span<const IovaRange> ranges) const
 
 	for (const auto &range : ranges)
 		list.push_back({range.first.value, range.last.value});
-	cmd.ioas_id = id_.value;
+	cmd.ioas_id = id().value;
 	cmd.num_iovas = static_cast<std::uint32_t>(list.size());
 	cmd.allowed_iovas = reinterpret_cast<std::uintptr_t>(list.data());
-	call(context_.channel(), IOMMUKIT_IOAS_ALLOW_IOVAS, &cmd, {.object = id_});
+	call(context().channel(), IOMMUKIT_IOAS_ALLOW_IOVAS, &cmd, {.object = id()});
 }
 
 bool Ioas::huge_pages() const
 {
-	return option_get(context_, IOMMUKIT_OPTION_HUGE_PAGES, id_) != 0;
+	return option_get(context(), IOMMUKIT_OPTION_HUGE_PAGES, id()) != 0;
 }
 
 void Ioas::set_huge_pages(bool on) const
 {
-	option_set(context_, IOMMUKIT_OPTION_HUGE_PAGES, id_, on);
+	option_set(context(), IOMMUKIT_OPTION_HUGE_PAGES, id(), on);
+}
+
+void Ioas::track_dirty(bool on) const
+{
+	auto cmd = command<iommukit_ioas_set_dirty_tracking>();
+
+	cmd.flags = on ? IOMMUKIT_IOAS_DIRTY_TRACKING_ENABLE : 0;
+	cmd.ioas_id = id().value;
+	call(context().channel(), IOMMUKIT_IOAS_SET_DIRTY_TRACKING, &cmd,
+	     {.object = id()});
+}
+
+void Ioas::read_dirty(DirtyBitmap &bitmap, Marks marks) const
+{
+	auto cmd = command<iommukit_ioas_get_dirty_bitmap>();
+
+	cmd.ioas_id = id().value;
+	cmd.flags = marks == Marks::keep ? IOMMUKIT_IOAS_GET_DIRTY_BITMAP_NO_CLEAR : 0;
+	cmd.iova = bitmap.range().first.value;
+	cmd.length = bitmap.length().value;
+	cmd.page_size = bitmap.page_size().value;
+	cmd.data = reinterpret_cast<std::uintptr_t>(bitmap.words().data());
+	call(context().channel(), IOMMUKIT_IOAS_GET_DIRTY_BITMAP, &cmd,
+	     {.object = id(), .iova = bitmap.range().first, .length = bitmap.length()});
 }
 
 } // namespace iommukit

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// An IO address space, owned: destroyed with the object, before its context.
-// If a driver still uses it then, the kernel keeps it until the context closes;
-// destroy() reports that, the destructor cannot.
+// An IO address space, owned.
 #pragma once
 
-#include "context.h"
+#include "dirty.h"
+#include "owned_object.h"
 #include "types.h"
 
 #include <linux/iommukit.h>
@@ -27,15 +26,9 @@ struct UsableRanges {
 	Bytes alignment;
 };
 
-class Ioas {
+class Ioas : public OwnedObject {
     public:
 	explicit Ioas(const Context &context);
-	Ioas(Ioas &&other) noexcept;
-	Ioas &operator=(Ioas &&other) noexcept;
-	~Ioas();
-
-	ObjectId id() const noexcept { return id_; }
-	const Context &context() const noexcept { return context_; }
 
 	// Maps memory of this process; without a fixed IOVA the kernel chooses.
 	Iova map(const void *memory, Bytes length,
@@ -58,15 +51,11 @@ class Ioas {
 	bool huge_pages() const;
 	void set_huge_pages(bool on) const;
 
-	void destroy();
-	// Gives the object up without destroying it.
-	ObjectId release() noexcept;
-
-    private:
-	void drop() noexcept;
-
-	Context context_;
-	ObjectId id_;
+	// Notes what drivers and software devices write. Switching on forgets
+	// what was noted before.
+	void track_dirty(bool on) const;
+	// Adds what was written to the bitmap, whose range must be mapped.
+	void read_dirty(DirtyBitmap &bitmap, Marks marks = Marks::clear) const;
 };
 
 } // namespace iommukit
