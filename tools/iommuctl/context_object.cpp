@@ -47,13 +47,17 @@ Json page_sizes(std::uint64_t sizes)
 
 Json features(std::uint64_t bits)
 {
-	constexpr std::uint64_t known = IOMMUKIT_FEATURE_MAP_FILE | IOMMUKIT_FEATURE_TEST;
+	constexpr std::uint64_t known = IOMMUKIT_FEATURE_MAP_FILE |
+					IOMMUKIT_FEATURE_TEST |
+					IOMMUKIT_FEATURE_IOAS_DIRTY;
 	Json out = Json::array();
 
 	if (bits & IOMMUKIT_FEATURE_MAP_FILE)
 		out.push_back("map-file");
 	if (bits & IOMMUKIT_FEATURE_TEST)
 		out.push_back("test");
+	if (bits & IOMMUKIT_FEATURE_IOAS_DIRTY)
+		out.push_back("ioas-dirty");
 	// A newer module may have features that this tool has no name for.
 	if (bits & ~known)
 		out.push_back(hex(bits & ~known));

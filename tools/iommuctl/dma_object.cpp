@@ -3,6 +3,7 @@
 // job. A session has one engine. What the session knows of a port (which IOAS it
 // looks at) is there for convenience only: it finds the length of a mapping. The
 // kernel decides what a port may do.
+#include "devices.h"
 #include "dma_io.h"
 #include "failure.h"
 #include "objects.h"
@@ -108,53 +109,36 @@ Report transfer_report(const Arguments &args, std::string_view op, Iova iova,
 Report run_bind(Session &session, const Arguments &args)
 {
 	std::uint32_t number = port_number(args);
-	PortRecord &port = session.port(number);
-	ContextRecord &context = session.context();
 	bool pin = args.has("pin");
-	ObjectId access = session.open_engine().bind(
-		number, context.context, pin ? PortUse::pinning : PortUse::copying);
+	ObjectId access =
+		bind_port(session, number, pin ? PortUse::pinning : PortUse::copying);
 
-	port = {context.number, pin, std::nullopt};
 	return Report(port_table, Report::Style::line,
-		      {{number, access.value, context.number, pin}})
+		      {{number, access.value, session.context().number, pin}})
 		.primary("access_id");
 }
 
 Report run_unbind(Session &session, const Arguments &args)
 {
-	PortRecord &port = session.port(port_number(args));
-
-	session.engine().unbind(port_number(args));
-	port = {};
+	unbind_port(session, port_number(args));
 	return {};
 }
 
 Report run_attach(Session &session, const Arguments &args)
 {
-	PortRecord &port = session.port(port_number(args));
-	ObjectId id = session.ioas(args.id("ioas")).ioas.id();
-
-	session.engine().attach(port_number(args), id);
-	port.ioas = id;
+	attach_port(session, port_number(args), find_target(session, args));
 	return {};
 }
 
 Report run_replace(Session &session, const Arguments &args)
 {
-	PortRecord &port = session.port(port_number(args));
-	ObjectId id = session.ioas(args.id("ioas")).ioas.id();
-
-	session.engine().replace(port_number(args), id);
-	port.ioas = id;
+	replace_port(session, port_number(args), find_target(session, args));
 	return {};
 }
 
 Report run_detach(Session &session, const Arguments &args)
 {
-	PortRecord &port = session.port(port_number(args));
-
-	session.engine().detach(port_number(args));
-	port.ioas.reset();
+	detach_port(session, port_number(args));
 	return {};
 }
 
@@ -362,8 +346,6 @@ constexpr Param mode_param = {
 	"copy through the core (the default), pin the pages, or let "
 	"the engine's kernel thread do it",
 	modes};
-constexpr Param ioas_param = {"ioas", Kind::id, Place::key,
-			      "the IOAS; the only one if left out"};
 constexpr Param pattern_param = {"pattern", Kind::number, Place::key,
 				 "eight bytes, low one first; 0 if left out"};
 
@@ -373,7 +355,7 @@ constexpr std::array bind_params = {
 	Param{"pin", Kind::text, Place::flag,
 	      "the port may pin; all mappings must be page aligned then"},
 };
-constexpr std::array attach_params = {port_param, ioas_param};
+constexpr std::array attach_params = {port_param, target_ioas_param, target_hwpt_param};
 constexpr std::array read_params = {
 	iova_param,
 	length_param,
@@ -426,11 +408,15 @@ constexpr std::array wait_params = {
 constexpr std::array verbs = {
 	Verb{"status", "show the job, the callback's calls and the pins", status_params,
 	     run_status},
-	Verb{"bind", "bind a port to the current context", bind_params, run_bind},
+	Verb{"bind",
+	     "bind a port to the current context; device add soft binds one as a device",
+	     bind_params, run_bind},
 	Verb{"unbind", "unbind a port; stops a job that uses it", port_params,
 	     run_unbind},
-	Verb{"attach", "let a port work in an IOAS", attach_params, run_attach},
-	Verb{"replace", "move a port to another IOAS", attach_params, run_replace},
+	Verb{"attach", "let a port work in an IOAS, or a device by a HWPT", attach_params,
+	     run_attach},
+	Verb{"replace", "move a port to another IOAS or HWPT", attach_params,
+	     run_replace},
 	Verb{"detach", "take a port out of its IOAS", port_params, run_detach},
 	Verb{"read", "read bytes by IOVA", read_params, run_read},
 	Verb{"write", "write bytes by IOVA", write_params, run_write},

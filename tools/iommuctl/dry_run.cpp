@@ -69,6 +69,12 @@ std::string member_text(const void *cmd, const Member &member)
 	case Role::map_flags:
 	case Role::port_flags:
 	case Role::dma_flags:
+	case Role::hwpt_flags:
+	case Role::hwpt_track_flags:
+	case Role::hwpt_read_flags:
+	case Role::ioas_track_flags:
+	case Role::ioas_read_flags:
+	case Role::mock_flags:
 	case Role::chosen:
 		return hex(value);
 	case Role::ranges:
@@ -82,7 +88,7 @@ std::string member_text(const void *cmd, const Member &member)
 
 void DryRunChannel::show(unsigned long request, const void *arg) const
 {
-	const StructLayout &layout = struct_layout(request);
+	const StructLayout &layout = struct_layout(request, arg);
 	std::string name = "IOMMUKIT_" + std::string(command_name(request));
 	std::string text = "ioctl(" + device_ + ", " + name + ", {";
 	Json members = Json::object();
@@ -112,9 +118,11 @@ void DryRunChannel::show(unsigned long request, const void *arg) const
 
 void DryRunChannel::answer(unsigned long request, void *arg)
 {
-	const StructLayout &layout = struct_layout(request);
+	const StructLayout &layout = struct_layout(request, arg);
 
-	for (const char *name : {"out_ioas_id", "out_access_id"})
+	for (const char *name :
+	     {"out_ioas_id", "out_access_id", "out_hwpt_id", "mock_domain.out_stdev_id",
+	      "mock_domain.out_hwpt_id", "mock_domain.out_idev_id"})
 		if (const Member *member = find_member(layout, name))
 			set_member(arg, *member, ++last_id_);
 	if (request == IOMMUKIT_INFO) {
@@ -123,7 +131,8 @@ void DryRunChannel::answer(unsigned long request, void *arg)
 		info->out_version_major = static_cast<std::uint16_t>(version.major);
 		info->out_version_minor = static_cast<std::uint16_t>(version.minor);
 		info->out_version_patch = static_cast<std::uint16_t>(version.patch);
-		info->out_features = IOMMUKIT_FEATURE_MAP_FILE;
+		info->out_features =
+			IOMMUKIT_FEATURE_MAP_FILE | IOMMUKIT_FEATURE_IOAS_DIRTY;
 		info->out_page_sizes = 4096;
 	}
 }

@@ -32,7 +32,8 @@ constexpr std::array hints = {
 	     "this is no iommukit device, or a module older than this tool: iommuctl "
 	     "module status"},
 	Hint{"DESTROY", EBUSY,
-	     "a driver or another object uses it; detach the engine first: dma detach"},
+	     "a driver, a device or another object uses it: dma detach, device show, "
+	     "hwpt show"},
 	Hint{"DESTROY", ENOENT, "list the objects of this session: ioas show"},
 	Hint{"IOAS_MAP", EEXIST,
 	     "something is mapped there already: ioas show; or leave out iova"},
@@ -84,7 +85,10 @@ constexpr std::array hints = {
 	     "the descriptor is no context of this module: the "
 	     "modules are of different builds; module unload, load"},
 	Hint{"DMA_ATTACH", EINVAL,
-	     "the port is attached: use dma replace, or dma detach"},
+	     "the port is attached (use dma replace, or dma detach), or the HWPT suits "
+	     "other devices only: hwpt show"},
+	Hint{"DMA_REPLACE", EINVAL,
+	     "the HWPT suits other devices only: hwpt show, hwpt add device ID"},
 	Hint{"DMA_ATTACH", ENODEV, "bind the port first: dma bind"},
 	Hint{"DMA_REPLACE", ENODEV, "bind the port first: dma bind"},
 	Hint{"DMA_REPLACE", ENOENT,
@@ -117,6 +121,15 @@ constexpr std::array hints = {
 	     "pinning needs a port bound with pin and at most 1G: help dma"},
 	Hint{"DMA_TRANSFER", ECANCELED,
 	     "the pages were unmapped meanwhile; map them again: ioas show"},
+	Hint{"HWPT_ALLOC", EOPNOTSUPP,
+	     "the device cannot do that: device info tells what it can"},
+	Hint{"HWPT_ALLOC", EADDRINUSE,
+	     "mappings or allowed ranges of the IOAS lie where the device cannot reach, "
+	     "or are not aligned for it: ioas show"},
+	Hint{"TEST_CMD", EINVAL, "the HWPT suits other devices only: hwpt show"},
+	Hint{"TEST_CMD", EADDRINUSE,
+	     "mappings or allowed ranges of the IOAS lie where the mock device cannot "
+	     "reach (16M to 2G-1), or are not aligned for it: ioas show"},
 	Hint{"memfd_create", ENOENT, "no huge pages of that size on this kernel"},
 	Hint{"mmap", EINVAL,
 	     "no huge pages of that size on this kernel, or a size that is no multiple"},

@@ -14,5 +14,7 @@ extern const Object unmap_object;
 extern const Object copy_object;
 extern const Object ranges_object;
 extern const Object dma_object;
+extern const Object device_object;
+extern const Object hwpt_object;
 
 } // namespace ctl

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The order of destruction is the point of this file. A bound port keeps an IOAS
-// busy, an IOAS keeps mappings, mappings need their memory: so the engine goes
-// first, then each IOAS, newest first, and after it the memory that only it had,
-// and the context last.
+// The order of destruction is the point of this file. A bound port keeps an IOAS or
+// a HWPT busy, and so does a mock device; a HWPT keeps its IOAS, an IOAS keeps
+// mappings, mappings need their memory: so the engine goes first, then the mock
+// devices, the HWPTs, each IOAS, newest first, and after it the memory that only it
+// had, and the context last.
 #include "session.h"
 
 #include "dry_run.h"
@@ -48,6 +49,10 @@ Bytes IoasRecord::mapped() const
 // A vector would destroy the oldest first.
 ContextRecord::~ContextRecord()
 {
+	while (!mocks.empty())
+		mocks.pop_back();
+	while (!hwpts.empty())
+		hwpts.pop_back();
 	while (!ioases.empty())
 		ioases.pop_back();
 }
@@ -180,6 +185,27 @@ IoasRecord &Session::ioas(std::optional<ObjectId> id)
 			      "there is no IOAS " + std::to_string(id->value) +
 				      " in this session",
 			      "ioas show lists them, ioas add makes one");
+	return **it;
+}
+
+HwptRecord &Session::hwpt(std::optional<ObjectId> id)
+{
+	auto &list = context().hwpts;
+
+	if (!id && list.size() == 1)
+		return *list[0];
+	if (!id)
+		throw usage_failure(list.empty() ? "there is no HWPT in this session"
+						 : "there are several HWPTs",
+				    list.empty() ? "make one with hwpt add"
+						 : "name one; hwpt show lists them");
+	auto it = std::ranges::find_if(
+		list, [&](const auto &record) { return record->hwpt.id() == *id; });
+	if (it == list.end())
+		throw Failure(Exit::refused,
+			      "HWPT " + std::to_string(id->value) +
+				      " was not made in this session",
+			      "hwpt show lists them, hwpt add makes one");
 	return **it;
 }
 

@@ -6,10 +6,13 @@
 
 #include "backing.h"
 #include "dma_engine.h"
+#include "hwpt.h"
 #include "ioas.h"
+#include "mock_device.h"
 #include "output.h"
 
 #include <array>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -39,6 +42,13 @@ struct MappingRecord {
 	iommukit::Iova last() const { return iova + length - iommukit::Bytes(1); }
 };
 
+// Dirty tracking of an IOAS or a HWPT.
+struct Tracking {
+	bool on = false;
+	// What will be read next was written after that.
+	std::chrono::steady_clock::time_point since = {};
+};
+
 struct IoasRecord {
 	explicit IoasRecord(const iommukit::Context &context) : ioas(context) {}
 
@@ -46,10 +56,33 @@ struct IoasRecord {
 	std::map<iommukit::Iova, MappingRecord> mappings;
 	std::vector<iommukit::IovaRange> allowed;
 	iommukit::Ioas ioas;
+	Tracking tracking;
 
 	const MappingRecord *find(iommukit::Iova iova) const;
 	const MappingRecord &add(MappingRecord record);
 	iommukit::Bytes mapped() const;
+};
+
+// A HWPT that was made by command. Those that the kernel makes for a device on an
+// IOAS, and destroys with it, have no record.
+struct HwptRecord {
+	HwptRecord(const iommukit::Ioas &ioas, iommukit::ObjectId device,
+		   iommukit::HwptUse use)
+		: hwpt(ioas, device, use), ioas(ioas.id()), device(device), use(use)
+	{
+	}
+
+	iommukit::Hwpt hwpt;
+	iommukit::ObjectId ioas;
+	iommukit::ObjectId device;
+	iommukit::HwptUse use;
+	Tracking tracking;
+};
+
+struct MockRecord {
+	MockDevice mock;
+	MockUse use;
+	iommukit::ObjectId ioas;
 };
 
 struct ContextRecord {
@@ -65,13 +98,20 @@ struct ContextRecord {
 	iommukit::Context context;
 	iommukit::ModuleInfo info;
 	std::vector<std::unique_ptr<IoasRecord>> ioases;
+	std::vector<std::unique_ptr<HwptRecord>> hwpts;
+	std::vector<std::unique_ptr<MockRecord>> mocks;
 };
 
 // What the session knows of a port of the engine.
 struct PortRecord {
 	std::uint64_t context = 0; // number of the context, 0: not bound
-	bool pin = false;
+	iommukit::PortUse use = iommukit::PortUse::copying;
+	iommukit::ObjectId id; // of the access or device
 	std::optional<iommukit::ObjectId> ioas;
+	// Of a device that is attached.
+	std::optional<iommukit::ObjectId> hwpt = {};
+
+	bool is_device() const { return context && use == iommukit::PortUse::device; }
 };
 
 class Session {
@@ -102,6 +142,7 @@ class Session {
 
 	// Without an id: the only IOAS there is.
 	IoasRecord &ioas(std::optional<iommukit::ObjectId> id);
+	HwptRecord &hwpt(std::optional<iommukit::ObjectId> id);
 	BackingOptions backing_options(iommukit::Permission permission);
 
 	// The engine; opened when it is first bound.

@@ -6,6 +6,8 @@
 #include "command.h"
 #include "types.h"
 
+#include "../../kmod/test/iommukit_test_abi.h"
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -165,6 +167,78 @@ constexpr std::array status = {
 	MEMBER(iommukit_dma_status, out_digest, output),
 };
 
+constexpr std::array hwpt_alloc = {
+	MEMBER(iommukit_hwpt_alloc, size, number),
+	MEMBER(iommukit_hwpt_alloc, flags, hwpt_flags),
+	MEMBER(iommukit_hwpt_alloc, dev_id, number),
+	MEMBER(iommukit_hwpt_alloc, pt_id, number),
+	MEMBER(iommukit_hwpt_alloc, out_hwpt_id, output),
+	MEMBER(iommukit_hwpt_alloc, data_type, number),
+	MEMBER(iommukit_hwpt_alloc, data_len, number),
+	MEMBER(iommukit_hwpt_alloc, data_uptr, hex),
+	MEMBER(iommukit_hwpt_alloc, fault_id, number),
+};
+
+constexpr std::array hw_info = {
+	MEMBER(iommukit_hw_info, size, number),
+	MEMBER(iommukit_hw_info, flags, hex),
+	MEMBER(iommukit_hw_info, dev_id, number),
+	MEMBER(iommukit_hw_info, data_len, number),
+	MEMBER(iommukit_hw_info, data_uptr, hex),
+	MEMBER(iommukit_hw_info, out_data_type, output),
+	MEMBER(iommukit_hw_info, out_max_pasid_log2, output),
+	MEMBER(iommukit_hw_info, out_capabilities, output),
+};
+
+constexpr std::array hwpt_track = {
+	MEMBER(iommukit_hwpt_set_dirty_tracking, size, number),
+	MEMBER(iommukit_hwpt_set_dirty_tracking, flags, hwpt_track_flags),
+	MEMBER(iommukit_hwpt_set_dirty_tracking, hwpt_id, number),
+};
+
+constexpr std::array hwpt_read = {
+	MEMBER(iommukit_hwpt_get_dirty_bitmap, size, number),
+	MEMBER(iommukit_hwpt_get_dirty_bitmap, hwpt_id, number),
+	MEMBER(iommukit_hwpt_get_dirty_bitmap, flags, hwpt_read_flags),
+	MEMBER(iommukit_hwpt_get_dirty_bitmap, iova, hex),
+	MEMBER(iommukit_hwpt_get_dirty_bitmap, length, hex),
+	MEMBER(iommukit_hwpt_get_dirty_bitmap, page_size, hex),
+	MEMBER(iommukit_hwpt_get_dirty_bitmap, data, at_run),
+};
+
+constexpr std::array ioas_track = {
+	MEMBER(iommukit_ioas_set_dirty_tracking, size, number),
+	MEMBER(iommukit_ioas_set_dirty_tracking, flags, ioas_track_flags),
+	MEMBER(iommukit_ioas_set_dirty_tracking, ioas_id, number),
+};
+
+constexpr std::array ioas_read = {
+	MEMBER(iommukit_ioas_get_dirty_bitmap, size, number),
+	MEMBER(iommukit_ioas_get_dirty_bitmap, ioas_id, number),
+	MEMBER(iommukit_ioas_get_dirty_bitmap, flags, ioas_read_flags),
+	MEMBER(iommukit_ioas_get_dirty_bitmap, iova, hex),
+	MEMBER(iommukit_ioas_get_dirty_bitmap, length, hex),
+	MEMBER(iommukit_ioas_get_dirty_bitmap, page_size, hex),
+	MEMBER(iommukit_ioas_get_dirty_bitmap, data, at_run),
+};
+
+constexpr std::array mock_add = {
+	MEMBER(iommukit_test_cmd, size, number),
+	MEMBER(iommukit_test_cmd, op, test_op),
+	MEMBER(iommukit_test_cmd, id, number),
+	MEMBER(iommukit_test_cmd, mock_domain.out_stdev_id, output),
+	MEMBER(iommukit_test_cmd, mock_domain.out_hwpt_id, output),
+	MEMBER(iommukit_test_cmd, mock_domain.out_idev_id, output),
+	MEMBER(iommukit_test_cmd, mock_domain.dev_flags, mock_flags),
+};
+
+constexpr std::array mock_replace = {
+	MEMBER(iommukit_test_cmd, size, number),
+	MEMBER(iommukit_test_cmd, op, test_op),
+	MEMBER(iommukit_test_cmd, id, number),
+	MEMBER(iommukit_test_cmd, mock_domain_replace.pt_id, number),
+};
+
 #undef MEMBER
 
 constexpr std::array layouts = {
@@ -178,6 +252,12 @@ constexpr std::array layouts = {
 	StructLayout{IOMMUKIT_IOAS_UNMAP, unmap},
 	StructLayout{IOMMUKIT_OPTION, option},
 	StructLayout{IOMMUKIT_INFO, info},
+	StructLayout{IOMMUKIT_HWPT_ALLOC, hwpt_alloc},
+	StructLayout{IOMMUKIT_GET_HW_INFO, hw_info},
+	StructLayout{IOMMUKIT_HWPT_SET_DIRTY_TRACKING, hwpt_track},
+	StructLayout{IOMMUKIT_HWPT_GET_DIRTY_BITMAP, hwpt_read},
+	StructLayout{IOMMUKIT_IOAS_SET_DIRTY_TRACKING, ioas_track},
+	StructLayout{IOMMUKIT_IOAS_GET_DIRTY_BITMAP, ioas_read},
 	StructLayout{IOMMUKIT_DMA_BIND, bind},
 	StructLayout{IOMMUKIT_DMA_UNBIND, port},
 	StructLayout{IOMMUKIT_DMA_ATTACH, attach},
@@ -188,6 +268,9 @@ constexpr std::array layouts = {
 	StructLayout{IOMMUKIT_DMA_STOP, stop},
 	StructLayout{IOMMUKIT_DMA_STATUS, status},
 };
+
+constexpr StructLayout mock_add_layout{IOMMUKIT_TEST_CMD, mock_add};
+constexpr StructLayout mock_replace_layout{IOMMUKIT_TEST_CMD, mock_replace};
 
 struct Symbol {
 	Role role;
@@ -200,8 +283,20 @@ constexpr std::array flag_symbols = {
 	Symbol{Role::map_flags, IOMMUKIT_IOAS_MAP_WRITEABLE, "WRITEABLE"},
 	Symbol{Role::map_flags, IOMMUKIT_IOAS_MAP_READABLE, "READABLE"},
 	Symbol{Role::port_flags, IOMMUKIT_DMA_PORT_PIN, "PORT_PIN"},
+	Symbol{Role::port_flags, IOMMUKIT_DMA_PORT_HWPT, "PORT_HWPT"},
 	Symbol{Role::dma_flags, IOMMUKIT_DMA_PIN, "PIN"},
 	Symbol{Role::dma_flags, IOMMUKIT_DMA_KTHREAD, "KTHREAD"},
+	Symbol{Role::hwpt_flags, IOMMUKIT_HWPT_ALLOC_NEST_PARENT, "NEST_PARENT"},
+	Symbol{Role::hwpt_flags, IOMMUKIT_HWPT_ALLOC_DIRTY_TRACKING, "DIRTY_TRACKING"},
+	Symbol{Role::hwpt_track_flags, IOMMUKIT_HWPT_DIRTY_TRACKING_ENABLE, "ENABLE"},
+	Symbol{Role::hwpt_read_flags, IOMMUKIT_HWPT_GET_DIRTY_BITMAP_NO_CLEAR,
+	       "NO_CLEAR"},
+	Symbol{Role::ioas_track_flags, IOMMUKIT_IOAS_DIRTY_TRACKING_ENABLE, "ENABLE"},
+	Symbol{Role::ioas_read_flags, IOMMUKIT_IOAS_GET_DIRTY_BITMAP_NO_CLEAR,
+	       "NO_CLEAR"},
+	Symbol{Role::mock_flags, IOMMUKIT_TEST_DEVICE_NO_DIRTY, "NO_DIRTY"},
+	Symbol{Role::mock_flags, IOMMUKIT_TEST_DEVICE_HUGE_IOVA, "HUGE_IOVA"},
+	Symbol{Role::mock_flags, IOMMUKIT_TEST_DEVICE_PASID, "PASID"},
 };
 
 constexpr std::array value_symbols = {
@@ -215,12 +310,21 @@ constexpr std::array value_symbols = {
 	Symbol{Role::option, IOMMUKIT_OPTION_HUGE_PAGES, "HUGE_PAGES"},
 	Symbol{Role::option_op, IOMMUKIT_OPTION_OP_SET, "SET"},
 	Symbol{Role::option_op, IOMMUKIT_OPTION_OP_GET, "GET"},
+	Symbol{Role::test_op, IOMMUKIT_TEST_OP_MOCK_DOMAIN_FLAGS, "MOCK_DOMAIN_FLAGS"},
+	Symbol{Role::test_op, IOMMUKIT_TEST_OP_MOCK_DOMAIN_REPLACE,
+	       "MOCK_DOMAIN_REPLACE"},
 };
 
 } // namespace
 
-const StructLayout &struct_layout(unsigned long request)
+const StructLayout &struct_layout(unsigned long request, const void *cmd)
 {
+	if (request == IOMMUKIT_TEST_CMD) {
+		auto *test = static_cast<const iommukit_test_cmd *>(cmd);
+		return test->op == IOMMUKIT_TEST_OP_MOCK_DOMAIN_REPLACE
+			       ? mock_replace_layout
+			       : mock_add_layout;
+	}
 	auto it = std::ranges::find(layouts, request, &StructLayout::request);
 
 	if (it == layouts.end())

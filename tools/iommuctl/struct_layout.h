@@ -19,6 +19,13 @@ enum class Role {
 	dma_op,
 	option,
 	option_op,
+	hwpt_flags,
+	hwpt_track_flags,
+	hwpt_read_flags,
+	ioas_track_flags,
+	ioas_read_flags,
+	mock_flags,
+	test_op,
 	output,	    // filled in by the kernel
 	chosen,	    // iova: an input only with FIXED_IOVA, else an output
 	option_val, // an input only for SET
@@ -38,8 +45,9 @@ struct StructLayout {
 	std::span<const Member> members;
 };
 
-// Throws std::logic_error for a command without a table.
-const StructLayout &struct_layout(unsigned long request);
+// Throws std::logic_error for a command without a table. The test command has one
+// for each op, hence its structure.
+const StructLayout &struct_layout(unsigned long request, const void *cmd);
 
 // A member's value, zero extended.
 std::uint64_t member_value(const void *cmd, const Member &member);

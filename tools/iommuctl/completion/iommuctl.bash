@@ -34,8 +34,10 @@ _iommuctl_values()
 	"dma unbind/port") echo "" ;;
 	"dma attach/port") echo "" ;;
 	"dma attach/ioas") echo "" ;;
+	"dma attach/hwpt") echo "" ;;
 	"dma replace/port") echo "" ;;
 	"dma replace/ioas") echo "" ;;
+	"dma replace/hwpt") echo "" ;;
 	"dma detach/port") echo "" ;;
 	"dma read/length") echo "" ;;
 	"dma read/port") echo "" ;;
@@ -66,6 +68,15 @@ _iommuctl_values()
 	"dma start/pattern") echo "" ;;
 	"dma wait/passes") echo "" ;;
 	"dma wait/timeout") echo "" ;;
+	"device add/port") echo "" ;;
+	"device add/ioas") echo "" ;;
+	"device add/hwpt") echo "" ;;
+	"device attach/ioas") echo "" ;;
+	"device attach/hwpt") echo "" ;;
+	"device replace/ioas") echo "" ;;
+	"device replace/hwpt") echo "" ;;
+	"hwpt add/device") echo "" ;;
+	"hwpt add/ioas") echo "" ;;
 	*) return 1 ;;
 	esac
 }
@@ -98,8 +109,8 @@ _iommuctl_keys()
 	"dma status") echo "" ;;
 	"dma bind") echo "port pin" ;;
 	"dma unbind") echo "port" ;;
-	"dma attach") echo "port ioas" ;;
-	"dma replace") echo "port ioas" ;;
+	"dma attach") echo "port ioas hwpt" ;;
+	"dma replace") echo "port ioas hwpt" ;;
 	"dma detach") echo "port" ;;
 	"dma read") echo "length port mode to" ;;
 	"dma write") echo "file text port mode" ;;
@@ -110,13 +121,25 @@ _iommuctl_keys()
 	"dma start") echo "fill copy crc32c sha256 length port to to-port pattern pin" ;;
 	"dma wait") echo "passes timeout" ;;
 	"dma stop") echo "" ;;
-	help) echo "module context ioas map unmap copy ranges dma shell batch help version exit" ;;
+	"device show") echo "" ;;
+	"device add") echo "soft mock port ioas hwpt no-dirty huge-iova pasid" ;;
+	"device attach") echo "ioas hwpt" ;;
+	"device replace") echo "ioas hwpt" ;;
+	"device detach") echo "" ;;
+	"device info") echo "" ;;
+	"device del") echo "" ;;
+	"hwpt show") echo "" ;;
+	"hwpt add") echo "device ioas dirty nest-parent" ;;
+	"hwpt del") echo "" ;;
+	help) echo "module context ioas map unmap copy ranges dma device hwpt shell batch help version exit" ;;
 	batch) echo "@file" ;;
 	module) echo "status load unload" ;;
 	context) echo "show add del use option" ;;
 	ioas) echo "show add del allow ranges option" ;;
 	map) echo "anonymous huge memfd file" ;;
 	dma) echo "status bind unbind attach replace detach read write copy fill crc32c sha256 start wait stop" ;;
+	device) echo "show add attach replace detach info del" ;;
+	hwpt) echo "show add del" ;;
 	*) return 1 ;;
 	esac
 }
@@ -133,7 +156,7 @@ _iommuctl()
 		esac
 	done
 	if ((i >= COMP_CWORD)); then
-		words="module context ioas map unmap copy ranges dma shell batch help version exit -j --json -p --pretty --dry-run -c --command -f --force -e --echo -V --version -h --help"
+		words="module context ioas map unmap copy ranges dma device hwpt shell batch help version exit -j --json -p --pretty --dry-run -c --command -f --force -e --echo -V --version -h --help"
 	else
 		command=${COMP_WORDS[i]}
 		if ((i + 1 < COMP_CWORD)) &&
