@@ -342,7 +342,7 @@ Expect Model::rw(const Op &op)
 		certain = expect.pieces.size();
 		error = get_pieces(op, part, expect.pieces);
 		demand(error != unmodelled, unmodelled);
-		if (write && expect.pieces.size() > certain)
+		if (write)
 			note(*a.ioas, iova, error ? Mark::unsure : Mark::certain);
 		if (error)
 			break;

@@ -75,16 +75,25 @@ void check_range(const Ioas &ioas, const Op &op)
 	demand((op[F::iova] | end) % page == 0, EINVAL);
 }
 
+std::uint64_t bytes_of(const Op &op)
+{
+	return ((op[F::length] - 1) / op[F::page] + 8) / 8;
+}
+
+// A bitmap that reaches beyond all memory may be refused for that alone.
+void check_size(const Op &op)
+{
+	demand(bytes_of(op) <= most_bytes, unmodelled);
+}
+
 Reading::Reading(Ioas &ioas, const Op &op)
 	: first(op[F::iova]), last(first), granule(op[F::page]), bad_buffer(op[F::va])
 {
 	const std::uint64_t wanted = last_of(first, op[F::length]);
-	const std::uint64_t bytes = ((op[F::length] - 1) / granule + 8) / 8;
 	auto area = ioas.at(first);
 
-	demand(bytes <= most_bytes, unmodelled);
-	bits.resize(bytes);
-	unsure.resize(bytes);
+	bits.resize(bytes_of(op));
+	unsure.resize(bits.size());
 	empty = area == ioas.areas.end() || area->first > first;
 	if (empty) {
 		hole = true;
@@ -201,6 +210,7 @@ Expect Model::get_hwpt_dirty(const Op &op)
 	demand(hwpt != nullptr, ENOENT);
 	check_range(*hwpt->ioas, op);
 	demand(hwpt->tracks, EOPNOTSUPP);
+	check_size(op);
 	demand(hwpt->tracking, EINVAL);
 	const std::uint64_t page = hwpt->reach.page;
 	Reading reading(*hwpt->ioas, op);
@@ -257,6 +267,7 @@ Expect Model::get_ioas_dirty(const Op &op)
 	demand(!(op[F::flags] & ~get_no_clear) && !op[F::reserved], EOPNOTSUPP);
 	const auto ioas = find(op);
 	check_range(*ioas, op);
+	check_size(op);
 	demand(ioas->notes_writes, EINVAL);
 	Reading reading(*ioas, op);
 	for (const Access *user : ioas->users)
