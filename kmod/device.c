@@ -218,6 +218,12 @@ static bool suits(const struct iommukit_device *dev, const struct hwpt *hwpt)
 	       (!hwpt->dirty || dev->desc->abilities & DEVICE_DIRTY_TRACKING);
 }
 
+/* What comes before the change, and what a driver that is asked to make it refuses */
+static int prepare_domain(struct iommukit_device *dev, struct hwpt *hwpt)
+{
+	return suits(dev, hwpt) ? prepare_msi(dev, hwpt) : -EINVAL;
+}
+
 static int set_domain(struct iommukit_device *dev, struct hwpt *hwpt)
 {
 	return fail_point(-ENOMEM) ?:
@@ -231,12 +237,12 @@ static int attach_locked(struct iommukit_device *dev, struct hwpt *hwpt)
 
 	if (is_attached(dev))
 		return -EBUSY;
-	if ((group->hwpt && group->hwpt != hwpt) || !suits(dev, hwpt))
+	if (group->hwpt && group->hwpt != hwpt)
 		return -EINVAL;
 	rc = reserve_regions(dev, hwpt->ioas);
 	if (rc)
 		return rc;
-	rc = prepare_msi(dev, hwpt);
+	rc = prepare_domain(dev, hwpt);
 	if (rc)
 		goto err_unreserve;
 	/* Before there can be faults. */
@@ -292,15 +298,12 @@ static int prepare_group(struct device_group *group, struct hwpt *hwpt)
 	struct iommukit_device *dev;
 	int rc = 0;
 
-	list_for_each_entry(dev, &group->attached, link)
-		if (!suits(dev, hwpt))
-			return -EINVAL;
 	if (group->hwpt->ioas != hwpt->ioas)
 		rc = reserve_group(group, hwpt->ioas);
 	if (rc)
 		return rc;
 	list_for_each_entry(dev, &group->attached, link) {
-		rc = prepare_msi(dev, hwpt);
+		rc = prepare_domain(dev, hwpt);
 		if (rc)
 			break;
 	}

@@ -318,7 +318,10 @@ static bool log_look(const struct iova_area *area, unsigned long first,
 			window->marks[i] =
 				READ_ONCE(log->bits[BIT_WORD(window->bit) + i]);
 	rcu_read_unlock();
+	/* What is looked at comes in words, what is asked for does not. */
 	bitmap_clear(window->marks, 0, from - window->bit);
+	bitmap_clear(window->marks, window->nr,
+		     round_up(window->nr, BITS_PER_LONG) - window->nr);
 	return log;
 }
 

@@ -142,6 +142,32 @@ TEST_CASE("bits of other sizes")
 	CHECK(world.read() == bits_of({2}));
 }
 
+TEST_CASE("a read of a part leaves the rest alone")
+{
+	const World world;
+	const Access access(world.context, world.ioas, 0);
+
+	for (std::uint64_t n = 0; n < npages; n++)
+		REQUIRE(access.try_write(world.page(n), "x", 1) == ok);
+	for (const auto &[first, count] :
+	     {std::pair<std::uint64_t, std::uint64_t>{9, 3}, {0, 1}, {63, 1}, {20, 30}}) {
+		const BitmapGeometry part{world.page(first), count * page_size,
+					  page_size};
+		Bits bits(part.nbytes()), left(npages / 8, 0xff);
+
+		CHECK(try_get(world.context,
+			      get_command(world.ioas, part, bits.data())) == ok);
+		for (std::uint64_t k = 0; k < count; k++) {
+			CHECK(has_bit(bits, k));
+			left[(first + k) / 8] &=
+				static_cast<std::uint8_t>(~(1U << (first + k) % 8));
+		}
+		CHECK(world.read() == left);
+		for (std::uint64_t n = 0; n < npages; n++)
+			REQUIRE(access.try_write(world.page(n), "x", 1) == ok);
+	}
+}
+
 TEST_CASE("what is pinned for writing is reported again and again")
 {
 	const World world;
