@@ -92,6 +92,23 @@ With
 nothing is opened or allocated; the structures of the commands are printed. A
 question mark stands for what only a real run knows. Ids count from 1 then, and
 an IOVA that the kernel would choose is taken to be 0.
+.SH DEVICES
+A device works through a page table, a HWPT, that mirrors an IOAS: one that the
+kernel makes when the device is attached to the IOAS, or one that
+.B hwpt add
+has made before. A software device is a port of the DMA engine:
+.B device add soft
+binds it, and
+.B dma
+lets it work.
+.B device replace
+moves it to another HWPT while it does. A mock device is one of the test module
+and is attached for good; its HWPTs are like those of hardware.
+.PP
+Dirty tracking tells which pages were written. An IOAS notes what software
+writes by way of it, drivers and software devices; a HWPT made with
+.B dirty
+notes what devices write by it.
 .SH FILES THAT ARE MAPPED
 A memfd, or a file of tmpfs or hugetlbfs, is mapped as it is. Any other file is
 loaded into a memfd first, so that drivers see a copy of its contents. The last
@@ -122,6 +139,14 @@ Map a file and let the kernel compute its SHA\-256 by IOVA:
 .nf
 iommuctl \-c 'ioas add' \-c '$m = map file vmlinuz' \-c 'dma bind' \e
          \-c 'dma attach' \-c 'dma sha256 $m' \-c 'ioas show'
+.fi
+.PP
+See where a device writes, each second until Ctrl\-C:
+.PP
+.nf
+iommuctl \-c 'ioas add' \-c '$m = map anonymous 64M' \-c 'device add soft' \e
+         \-c 'device attach' \-c 'dirty on' \-c 'dma start fill $m+16M length 4M' \e
+         \-c 'dirty watch svg heat.svg'
 .fi
 .PP
 See what keeps the module from working:

@@ -126,6 +126,14 @@ constexpr std::array hints = {
 	Hint{"HWPT_ALLOC", EADDRINUSE,
 	     "mappings or allowed ranges of the IOAS lie where the device cannot reach, "
 	     "or are not aligned for it: ioas show"},
+	Hint{"HWPT_SET_DIRTY_TRACKING", EOPNOTSUPP,
+	     "make the HWPT with dirty: hwpt add dirty"},
+	Hint{"HWPT_GET_DIRTY_BITMAP", EINVAL,
+	     "the range must be mapped without a hole, and its pages fit the alignment "
+	     "of the IOAS: ioas show"},
+	Hint{"IOAS_GET_DIRTY_BITMAP", EINVAL,
+	     "the range must be mapped without a hole, and its pages fit the alignment "
+	     "of the IOAS: ioas show"},
 	Hint{"TEST_CMD", EINVAL, "the HWPT suits other devices only: hwpt show"},
 	Hint{"TEST_CMD", EADDRINUSE,
 	     "mappings or allowed ranges of the IOAS lie where the mock device cannot "

@@ -17,7 +17,6 @@ using namespace iommukit;
 namespace {
 
 constexpr std::size_t bar_width = 16;
-// Longer lists are cut in the middle: a picture is to be taken in at a glance.
 constexpr std::size_t most_lines = 64;
 
 bool inside(const std::vector<IovaRange> &ranges, Iova iova)
@@ -84,11 +83,6 @@ std::string mapping_text(const MappingRecord &mapping)
 	return out;
 }
 
-std::string pad_left(const std::string &text, std::size_t width)
-{
-	return text.size() < width ? std::string(width - text.size(), ' ') + text : text;
-}
-
 std::string line(const Output &output, const Segment &segment)
 {
 	struct Look {
@@ -138,19 +132,10 @@ std::vector<Segment> segments(const IoasRecord &ioas,
 
 std::string draw(const Output &output, const std::vector<Segment> &segments)
 {
-	std::size_t cut = segments.size() > most_lines ? most_lines / 2 : segments.size();
-	std::string out = "  " + pad_left("first", 18) + "  " + pad_left("last", 18) +
-			  "  " + pad_left("size", 10) + "\n";
-
-	for (std::size_t i = 0; i < segments.size(); i++) {
-		if (i == cut && segments.size() > most_lines) {
-			i = segments.size() - cut;
-			out += "  ... " + std::to_string(i - cut) +
-			       " more lines (--json has them all) ...\n";
-		}
-		out += line(output, segments[i]);
-	}
-	return out;
+	return "  " + pad_left("first", 18) + "  " + pad_left("last", 18) + "  " +
+	       pad_left("size", 10) + "\n" +
+	       stack_lines(segments.size(), most_lines,
+			   [&](std::size_t i) { return line(output, segments[i]); });
 }
 
 } // namespace ctl

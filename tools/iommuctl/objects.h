@@ -16,5 +16,6 @@ extern const Object ranges_object;
 extern const Object dma_object;
 extern const Object device_object;
 extern const Object hwpt_object;
+extern const Object dirty_object;
 
 } // namespace ctl

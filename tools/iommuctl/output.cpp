@@ -6,6 +6,7 @@
 
 #include "words.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <array>
@@ -18,15 +19,19 @@ namespace ctl {
 
 namespace {
 
+bool is_terminal()
+{
+	const char *term = std::getenv("TERM");
+
+	return ::isatty(STDOUT_FILENO) && term && std::strcmp(term, "dumb");
+}
+
 bool wants_colours()
 {
 	// https://no-color.org: set to anything but the empty string.
 	const char *no_color = std::getenv("NO_COLOR");
-	const char *term = std::getenv("TERM");
 
-	if (no_color && *no_color)
-		return false;
-	return ::isatty(STDOUT_FILENO) && term && std::strcmp(term, "dumb");
+	return !no_color || !*no_color;
 }
 
 // Output that cannot be written is an error, not silence: a full disk, a
@@ -58,7 +63,20 @@ std::int64_t now_ms()
 
 } // namespace
 
-Output::Output(Format format) : format_(format), colours_(wants_colours()) {}
+Output::Output(Format format)
+	: format_(format), terminal_(is_terminal()),
+	  colours_(terminal_ && wants_colours())
+{
+}
+
+std::size_t Output::columns() const
+{
+	winsize size;
+
+	if (!terminal_ || ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || !size.ws_col)
+		return 80;
+	return size.ws_col;
+}
 
 void Output::text(std::string_view text) const
 {

@@ -34,9 +34,14 @@ class Output {
 	void warning(const std::string &what, const std::string &hint) const;
 	// Wraps text in an escape sequence if stdout is a terminal that wants it.
 	std::string coloured(Colour colour, std::string_view text) const;
+	// stdout is a terminal that can be drawn on again.
+	bool live() const noexcept { return !json() && terminal_; }
+	// Columns of that terminal; 80 of anything else.
+	std::size_t columns() const;
 
     private:
 	Format format_;
+	bool terminal_;
 	bool colours_;
 };
 

@@ -236,4 +236,26 @@ std::string human_size(std::uint64_t bytes)
 	return text;
 }
 
+std::string pad_left(const std::string &text, std::size_t width)
+{
+	return text.size() < width ? std::string(width - text.size(), ' ') + text : text;
+}
+
+std::string stack_lines(std::size_t count, std::size_t most,
+			const std::function<std::string(std::size_t)> &line)
+{
+	std::size_t cut = count > most ? most / 2 : count;
+	std::string out;
+
+	for (std::size_t i = 0; i < count; i++) {
+		if (i == cut) {
+			i = count - cut;
+			out += "  ... " + std::to_string(i - cut) +
+			       " more lines (--json has them all) ...\n";
+		}
+		out += line(i);
+	}
+	return out;
+}
+
 } // namespace ctl

@@ -31,4 +31,11 @@ std::optional<std::uint64_t> parse_number(std::string_view text);
 // "1.5 MiB", exact bytes below 1 KiB.
 std::string human_size(std::uint64_t bytes);
 
+std::string pad_left(const std::string &text, std::size_t width);
+
+// Lines one below the other; of more than most the middle is left out, for a
+// picture is to be taken in at a glance.
+std::string stack_lines(std::size_t count, std::size_t most,
+			const std::function<std::string(std::size_t)> &line);
+
 } // namespace ctl

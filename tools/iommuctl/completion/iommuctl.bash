@@ -77,6 +77,19 @@ _iommuctl_values()
 	"device replace/hwpt") echo "" ;;
 	"hwpt add/device") echo "" ;;
 	"hwpt add/ioas") echo "" ;;
+	"dirty on/ioas") echo "" ;;
+	"dirty on/hwpt") echo "" ;;
+	"dirty off/ioas") echo "" ;;
+	"dirty off/hwpt") echo "" ;;
+	"dirty read/ioas") echo "" ;;
+	"dirty read/hwpt") echo "" ;;
+	"dirty read/page-size") echo "" ;;
+	"dirty watch/ioas") echo "" ;;
+	"dirty watch/hwpt") echo "" ;;
+	"dirty watch/page-size") echo "" ;;
+	"dirty watch/interval") echo "" ;;
+	"dirty watch/count") echo "" ;;
+	"dirty watch/svg") echo "@file" ;;
 	*) return 1 ;;
 	esac
 }
@@ -131,7 +144,11 @@ _iommuctl_keys()
 	"hwpt show") echo "" ;;
 	"hwpt add") echo "device ioas dirty nest-parent" ;;
 	"hwpt del") echo "" ;;
-	help) echo "module context ioas map unmap copy ranges dma device hwpt shell batch help version exit" ;;
+	"dirty on") echo "ioas hwpt" ;;
+	"dirty off") echo "ioas hwpt" ;;
+	"dirty read") echo "ioas hwpt page-size no-clear" ;;
+	"dirty watch") echo "ioas hwpt page-size interval count svg" ;;
+	help) echo "module context ioas map unmap copy ranges dma device hwpt dirty shell batch help version exit" ;;
 	batch) echo "@file" ;;
 	module) echo "status load unload" ;;
 	context) echo "show add del use option" ;;
@@ -140,6 +157,7 @@ _iommuctl_keys()
 	dma) echo "status bind unbind attach replace detach read write copy fill crc32c sha256 start wait stop" ;;
 	device) echo "show add attach replace detach info del" ;;
 	hwpt) echo "show add del" ;;
+	dirty) echo "on off read watch" ;;
 	*) return 1 ;;
 	esac
 }
@@ -156,7 +174,7 @@ _iommuctl()
 		esac
 	done
 	if ((i >= COMP_CWORD)); then
-		words="module context ioas map unmap copy ranges dma device hwpt shell batch help version exit -j --json -p --pretty --dry-run -c --command -f --force -e --echo -V --version -h --help"
+		words="module context ioas map unmap copy ranges dma device hwpt dirty shell batch help version exit -j --json -p --pretty --dry-run -c --command -f --force -e --echo -V --version -h --help"
 	else
 		command=${COMP_WORDS[i]}
 		if ((i + 1 < COMP_CWORD)) &&
