@@ -85,8 +85,8 @@ lib := $(b)/lib/libiommukit.a
 ctl := $(if $(ctl-objs),$(b)/bin/iommuctl)
 bench := $(if $(bench-objs),$(b)/bin/iommukit-bench)
 fuzz := $(if $(fuzz-objs),$(b)/bin/iommukit-fuzz)
-# The tool's tests in the guest are a script.
-cli-tests := $(if $(wildcard tests/cli/guest-run),$(b)/bin/test-cli)
+# The tool's tests in the guest are scripts.
+cli-tests := $(if $(wildcard tests/cli/guest-run),$(addprefix $(b)/bin/,test-cli test-cli-devices))
 tests := $(test-names:%=$(b)/bin/%) $(cli-tests)
 
 .PHONY: tools tests
@@ -129,7 +129,10 @@ $(b)/bin/iommukit-fuzz: $(fuzz-objs) $(lib)
 	@mkdir -p $(@D)
 	$(Q)$(link)
 
-$(b)/bin/test-cli: tests/cli/guest-run
+$(b)/bin/test-cli: tests/cli/guest-run $(b)/bin/cli-lib.sh
+$(b)/bin/test-cli-devices: tests/cli/guest-devices $(b)/bin/cli-lib.sh
+$(b)/bin/cli-lib.sh: tests/cli/guest-lib.sh
+$(cli-tests) $(b)/bin/cli-lib.sh:
 	$(quiet) CP $@
 	@mkdir -p $(@D)
 	$(Q)install -m 755 $< $@

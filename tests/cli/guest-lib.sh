@@ -1,0 +1,122 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What the tests of iommuctl in the test box share: sessions, what must have come of
+# them, TAP. For busybox's shell. The caller sets $work, a directory of its own.
+
+# "local" is known to busybox's shell; complain() fails, so it does for an else;
+# what is set here is looked at by the callers, who give sessions options.
+# shellcheck disable=SC3043,SC2015,SC2034,SC2119,SC2120
+
+work=''
+count=0 failed=0
+
+# Runs iommuctl on the lines of stdin in one session; leaves $out, $err, $status.
+session()
+{
+	status=0
+	iommuctl "$@" batch - >"$work/out" 2>"$work/err" || status=$?
+	out=$(cat "$work/out")
+	err=$(cat "$work/err")
+}
+
+# Runs a command; leaves $out, $err, $status.
+run()
+{
+	status=0
+	"$@" >"$work/out" 2>"$work/err" </dev/null || status=$?
+	out=$(cat "$work/out")
+	err=$(cat "$work/err")
+}
+
+as_nobody() { run su nobody -s /bin/sh -c "$1"; }
+
+complain()
+{
+	echo "$*"
+	echo "status: $status"
+	echo "stdout: $out"
+	echo "stderr: $err"
+	return 1
+}
+
+# What the last session or run must have come to.
+exits()
+{
+	[ "$status" -eq "$1" ] || complain "status is $status, expected $1"
+}
+
+says()
+{
+	case $out in *"$1"*) ;; *) complain "stdout lacks: $1" ;; esac
+}
+
+warns()
+{
+	case $err in *"$1"*) ;; *) complain "stderr lacks: $1" ;; esac
+}
+
+# An error: status, errno symbol, the command's hint.
+refused()
+{
+	exits "$1" && warns "($2)" && warns "hint: "
+}
+
+last_line() { printf '%s\n' "$out" | tail -n 1; }
+
+ends_with()
+{
+	[ "$(last_line)" = "$1" ] || complain "last line is not: $1"
+}
+
+file_sha() { sha256sum "$1" | cut -d' ' -f1; }
+
+tap_case()
+{
+	count=$((count + 1))
+	if output=$("$1" 2>&1); then
+		echo "ok $count - $(echo "$1" | tr _ ' ')"
+	else
+		echo "not ok $count - $(echo "$1" | tr _ ' ')"
+		echo "$output" | sed 's/^/# /'
+		failed=$((failed + 1))
+	fi
+}
+
+# error STATUS ERRNO LINE...: the last of the lines is refused.
+error()
+{
+	local wanted="$1" symbol="$2"
+	shift 2
+	printf '%s\n' "$@" >"$work/lines"
+	session <"$work/lines"
+	refused "$wanted" "$symbol" && warns "<stdin>:$#: " || complain "after: $*"
+}
+
+# Every pin that was ever taken has been given back.
+no_pin_is_left()
+{
+	local taken given
+
+	taken=$(sed -n 's/^nr_foll_pin_acquired //p' /proc/vmstat)
+	given=$(sed -n 's/^nr_foll_pin_released //p' /proc/vmstat)
+	[ "$taken" = "$given" ] || { echo "taken $taken, given back $given"; return 1; }
+}
+
+# start NAME: in a directory of its own, which end removes.
+start()
+{
+	work=/tmp/$1
+	rm -rf "$work"
+	mkdir -p "$work"
+	chmod 755 "$work"
+	cd "$work" || exit 1
+}
+
+end()
+{
+	cd /
+	rm -rf "$work"
+	echo "1..$count"
+	[ "$failed" -eq 0 ]
+}
