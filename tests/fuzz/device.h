@@ -21,8 +21,6 @@ struct Ioas;
 struct Hwpt {
 	std::uint64_t id = 0;
 	std::shared_ptr<Ioas> ioas = {};
-	// Of software devices, or of mock devices.
-	bool software = false;
 	bool automatic = false;
 	// Can it note what is written?
 	bool tracks = false;
@@ -43,7 +41,6 @@ struct Group {
 };
 
 struct Device {
-	bool software = false;
 	bool tracks = true;
 	std::optional<Range> region = {};
 	std::shared_ptr<Group> group = std::make_shared<Group>();

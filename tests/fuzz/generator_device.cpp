@@ -177,13 +177,6 @@ void Generator::fill_dirty(Op &op)
 			random.one_in(60) ? 1UL << random.below(32) : random.one_in(4);
 		op[F::reserved] = random.one_in(80);
 		op[F::va] = random.one_in(30);
-		// FIXME: a bug of the module. A read that clears loses the marks of all
-		// of a mapping, also of what lies outside of the range. Until that is
-		// mended, it clears whole mappings only.
-		if (op.kind == Kind::ioas_dirty &&
-		    (!area || op[F::iova] != first ||
-		     last_of(first, op[F::length]) != area->last))
-			op[F::flags] |= IOMMUKIT_IOAS_GET_DIRTY_BITMAP_NO_CLEAR;
 	}
 }
 

@@ -164,8 +164,7 @@ const Model::Handler Model::handlers[] = {
 };
 
 Model::Model(const Environment &environment)
-	: world(environment), cap(environment.alignment_cap),
-	  software(environment.software)
+	: world(environment), cap(environment.alignment_cap)
 {
 	for (auto &c : context)
 		c = std::make_shared<Context>();

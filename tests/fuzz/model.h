@@ -176,7 +176,7 @@ class Model {
 	static Target find_target(const Context &context, std::uint64_t id);
 	static Device &find_device(const Context &context, std::uint64_t id);
 	Hwpt &make_hwpt(Context &context, const std::shared_ptr<Ioas> &ioas,
-			const Device &device, bool automatic, bool tracks);
+			bool automatic, bool tracks);
 	void end(Context &context, Hwpt &hwpt);
 	static void enter(const std::shared_ptr<Hwpt> &hwpt, Device &device);
 	static void move(const std::shared_ptr<Hwpt> &hwpt, Device &device);
@@ -193,7 +193,6 @@ class Model {
 	int get_pieces(const Op &op, const Part &part, std::vector<Piece> &pieces);
 
 	const std::uint64_t cap;
-	const Reach software;
 	std::map<unsigned, std::uint64_t> charged;
 };
 

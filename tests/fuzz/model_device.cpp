@@ -54,7 +54,7 @@ bool region_is_free(Ioas &ioas, const Device *device)
 // Can the hardware do it?
 bool suits(const Hwpt &hwpt, const Device *device)
 {
-	return device->software == hwpt.software && (device->tracks || !hwpt.tracks);
+	return device->tracks || !hwpt.tracks;
 }
 
 } // namespace
@@ -120,14 +120,13 @@ Device &Model::find_device(const Context &c, std::uint64_t id)
 	return *device->second;
 }
 
-Hwpt &Model::make_hwpt(Context &c, const std::shared_ptr<Ioas> &ioas,
-		       const Device &device, bool automatic, bool tracks)
+Hwpt &Model::make_hwpt(Context &c, const std::shared_ptr<Ioas> &ioas, bool automatic,
+		       bool tracks)
 {
 	const Reach mock{{IOMMUKIT_TEST_APERTURE_FIRST, IOMMUKIT_TEST_APERTURE_LAST},
 			 mock_page};
 	const auto made =
-		std::make_shared<Hwpt>(Hwpt{c.free_id(), ioas, device.software, automatic,
-					    tracks, device.software ? software : mock});
+		std::make_shared<Hwpt>(Hwpt{c.free_id(), ioas, automatic, tracks, mock});
 
 	demand(ioas->conforms(made->reach.page), EADDRINUSE);
 	for (const Range &range : outside(*made))
@@ -224,7 +223,7 @@ std::uint64_t Model::join(Context &c, Device &device, const Target &target)
 	}
 	// It is attached before anything is mapped.
 	demand(region_is_free(*target.ioas, &device), EADDRINUSE);
-	const Hwpt &made = make_hwpt(c, target.ioas, device, true, false);
+	const Hwpt &made = make_hwpt(c, target.ioas, true, false);
 	enter(c.hwpts.at(made.id), device);
 	return made.id;
 }
@@ -246,7 +245,7 @@ std::uint64_t Model::move(Context &c, Device &device, const Target &target)
 	if (to) {
 		move(to, device);
 	} else {
-		to = c.hwpts.at(make_hwpt(c, target.ioas, device, true, false).id);
+		to = c.hwpts.at(make_hwpt(c, target.ioas, true, false).id);
 		try {
 			move(to, device);
 		} catch (const Refused &) {
@@ -337,9 +336,7 @@ Expect Model::alloc_hwpt(const Op &op)
 	// Without data, nothing can be nested.
 	demand(ioas && !(flags & ~hwpt_flags), EOPNOTSUPP);
 	demand(!tracks || device.tracks, EOPNOTSUPP);
-	demand(!device.software || !(flags & IOMMUKIT_HWPT_ALLOC_NEST_PARENT),
-	       unmodelled);
-	Hwpt &made = make_hwpt(c, ioas, device, false, tracks);
+	Hwpt &made = make_hwpt(c, ioas, false, tracks);
 	const std::uint64_t id = made.id;
 	if (op.pass == Pass::read_only) {
 		end(c, made);

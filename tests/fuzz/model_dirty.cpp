@@ -173,7 +173,6 @@ Expect Model::check_map(const Op &op)
 	demand(op[F::va] + length >= op[F::va], EINVAL);
 	const auto hwpt = context[op.ctx]->hwpt(op[F::id]);
 	demand(hwpt != nullptr, ENOENT);
-	demand(!hwpt->software, EINVAL);
 	demand(length <= io_room, unmodelled);
 	for (std::uint64_t n = 0; n < length; n += mock_page) {
 		const std::uint64_t iova = op[F::iova] + n, va = op[F::va] + n;
@@ -234,7 +233,7 @@ Expect Model::mark_hwpt(const Op &op)
 	demand(number && first % page == 0 && op[F::length] % page == 0, EINVAL);
 	const auto hwpt = context[op.ctx]->hwpt(op[F::id]);
 	demand(hwpt != nullptr, ENOENT);
-	demand(!hwpt->software && hwpt->tracking, EINVAL);
+	demand(hwpt->tracking, EINVAL);
 	// Other sizes mean nothing to it.
 	demand(page == mock_page && number <= pattern.size() * 8, unmodelled);
 	demand(!wraps(first, op[F::length]), unmodelled);

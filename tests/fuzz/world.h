@@ -111,8 +111,6 @@ struct Environment {
 	std::uint64_t alignment_cap = 2UL << 20;
 	// User Mode Linux reads pages that the process may not.
 	bool reads_forbidden = false;
-	// Of software devices; nothing says how much it is.
-	Reach software = {};
 };
 
 struct World {
