@@ -98,6 +98,8 @@ no_pin_is_left()
 {
 	local taken given
 
+	# What each processor has counted for itself is added.
+	echo 1 >/proc/sys/vm/stat_refresh
 	taken=$(sed -n 's/^nr_foll_pin_acquired //p' /proc/vmstat)
 	given=$(sed -n 's/^nr_foll_pin_released //p' /proc/vmstat)
 	[ "$taken" = "$given" ] || { echo "taken $taken, given back $given"; return 1; }

@@ -451,7 +451,7 @@ TEST_CASE("how many were carried out cannot be written")
 
 TEST_CASE("a parent is destroyed while others nest in it")
 {
-	const unsigned int rounds = 2000 / slowness();
+	const unsigned int rounds = 200 / slowness() + 10;
 	const World world;
 	Verdict verdict;
 	Threads threads;
