@@ -630,7 +630,7 @@ TEST_CASE("parts of a mapping go while others copy and pin")
 
 	vfio_set(world.context, world.ioas);
 	REQUIRE(vfio_answer(world.context, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU) == 0);
-	for (unsigned int i = 0; i < steps / 50; i++) {
+	for (unsigned int i = 0; !verdict.done(i, steps / 50 + 1); i++) {
 		Threads threads;
 		std::atomic<unsigned int> cutters = 2;
 
