@@ -56,7 +56,8 @@ static void access_mark(void *owner, unsigned long first, unsigned long last)
 	spin_lock(&access->pins_lock);
 	for (node = interval_tree_iter_first(&access->pins, first, last); node;
 	     node = interval_tree_iter_next(node, first, last))
-		access_pin_mark(container_of(node, struct access_pin, node));
+		access_pin_mark(container_of(node, struct access_pin, node),
+				first, last);
 	spin_unlock(&access->pins_lock);
 }
 

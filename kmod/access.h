@@ -74,6 +74,7 @@ struct iommukit_access {
 	pr_warn_once("driver with unmap %ps: " fmt "\n", (access)->ops->unmap, \
 		     ##__VA_ARGS__)
 
-void access_pin_mark(const struct access_pin *pin);
+void access_pin_mark(const struct access_pin *pin, unsigned long first,
+		     unsigned long last);
 
 #endif /* IOMMUKIT_ACCESS_H */

@@ -25,19 +25,23 @@
 /**
  * access_pin_mark - mark in the log what may be written
  * @pin: the pin; the areas stay while it is there
+ * @first: first IOVA of interest
+ * @last: last one
  *
  * Context: any but NMI.
  */
-void access_pin_mark(const struct access_pin *pin)
+void access_pin_mark(const struct access_pin *pin, unsigned long first,
+		     unsigned long last)
 {
 	unsigned long iova = pin->node.start;
 	unsigned int i;
 
-	for (i = 0; pin->write && i < pin->nr; i++) {
+	for (i = 0; pin->write && i < pin->nr && iova <= last; i++) {
 		struct iova_area *area = pin->slices[i].area;
 		unsigned long end = min(area->last, pin->node.last);
 
-		iova_area_mark(area, iova, end);
+		if (end >= first)
+			iova_area_mark(area, max(iova, first), min(end, last));
 		iova = end + 1;
 	}
 }
@@ -212,7 +216,7 @@ static int pin_in_ioas(struct iommukit_access *access, struct ioas *ioas,
 		spin_lock(&access->pins_lock);
 		interval_tree_insert(&pin->node, &access->pins);
 		spin_unlock(&access->pins_lock);
-		access_pin_mark(pin);
+		access_pin_mark(pin, 0, ULONG_MAX);
 	}
 	/* Only now may an unmap go on: it finds the pin. */
 	for (i = 0; i < nr; i++)
@@ -304,7 +308,7 @@ void iommukit_access_unpin_pages(struct iommukit_access *access,
 		pin = take_pin(access, iova, last);
 	if (pin) {
 		/* The driver's last write was before. */
-		access_pin_mark(pin);
+		access_pin_mark(pin, 0, ULONG_MAX);
 		unpin_slices(access->ioas_unpin, pin->slices, pin->nr);
 	} else {
 		access_misuse(access, "unpin of what it has not pinned");

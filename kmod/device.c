@@ -350,6 +350,7 @@ static int replace_locked(struct iommukit_device *dev, struct hwpt *hwpt,
 struct attach_rest {
 	struct hwpt *old;
 	unsigned int moved;
+	struct hwpt *made;
 };
 
 static int change_hwpt(struct iommukit_device *dev, struct hwpt *hwpt,
@@ -391,7 +392,9 @@ static int check_group(struct iommukit_device *dev, bool replace)
 	int rc = 0;
 
 	mutex_lock(&dev->group->lock);
-	if (replace ? !is_attached(dev) : !!dev->group->hwpt)
+	if (!replace && is_attached(dev))
+		rc = -EBUSY;
+	else if (replace ? !is_attached(dev) : !!dev->group->hwpt)
 		rc = -EINVAL;
 	mutex_unlock(&dev->group->lock);
 	return rc;
@@ -431,16 +434,20 @@ static int change_new(struct iommukit_device *dev, struct ioas *ioas,
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
 	hwpt->automatic = true;
+	/* Others of the group may leave it before it is published. */
+	object_hold(&hwpt->obj);
 	if (replace)
 		rc = hwpt_populate(hwpt) ?: change_hwpt(dev, hwpt, true, rest);
 	else
 		rc = attach_then_populate(dev, hwpt, rest);
 	if (rc) {
+		object_release(&hwpt->obj);
 		hwpt_abort(hwpt);
 		return rc;
 	}
 	*pt_id = hwpt->obj.id;
 	hwpt_publish(hwpt);
+	rest->made = hwpt;
 	return 0;
 }
 
@@ -489,6 +496,8 @@ static int change(struct iommukit_device *dev, u32 *pt_id, bool replace)
 	if (rest.old)
 		while (rest.moved--)
 			hwpt_leave(rest.old);
+	if (rest.made)
+		hwpt_leave(rest.made);
 	return rc;
 }
 

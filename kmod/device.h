@@ -120,7 +120,7 @@ struct device_desc {
 
 /**
  * struct device_group - Devices of one context that use the same domain
- * @link: in the context's list, under its devices_lock
+ * @link: in the context's list, under its groups_lock
  * @bound: number of devices, under the same
  * @key: device_desc.group
  * @lock: mutex: protects @hwpt and @attached; outside of the locks of a space

@@ -180,18 +180,19 @@ int iommukit_soft_device_translate(struct iommukit_soft_device *sdev,
 				   phys_addr_t *phys)
 {
 	rwlock_t *lock = soft_reader(&sdev->readers);
+	unsigned long irq;
 	struct domain *domain;
 	int rc = -ENOENT;
 
 	if (flags & ~IOMMUKIT_ACCESS_RW_WRITE)
 		return -EINVAL;
-	read_lock(lock);
+	read_lock_irqsave(lock, irq);
 	domain = READ_ONCE(sdev->domain);
 	if (domain)
 		rc = domain_soft_translate(domain, iova,
 					   flags & IOMMUKIT_ACCESS_RW_WRITE,
 					   phys);
-	read_unlock(lock);
+	read_unlock_irqrestore(lock, irq);
 	return rc;
 }
 EXPORT_SYMBOL_IOMMUKIT(iommukit_soft_device_translate);
@@ -200,14 +201,15 @@ static int rw_page(struct iommukit_soft_device *sdev, unsigned long iova,
 		   void *data, size_t length, bool write)
 {
 	rwlock_t *lock = soft_reader(&sdev->readers);
+	unsigned long irq;
 	struct domain *domain;
 	int rc = -ENOENT;
 
-	read_lock(lock);
+	read_lock_irqsave(lock, irq);
 	domain = READ_ONCE(sdev->domain);
 	if (domain)
 		rc = domain_soft_rw(domain, iova, data, length, write);
-	read_unlock(lock);
+	read_unlock_irqrestore(lock, irq);
 	return rc;
 }
 

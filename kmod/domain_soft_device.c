@@ -58,12 +58,13 @@ static int soft_lookup(struct soft_domain *soft, unsigned long iova, u64 need,
 		       phys_addr_t *phys)
 {
 	rwlock_t *lock = soft_reader(&soft->readers);
+	unsigned long irq;
 	struct soft_hit hit;
 	int rc;
 
-	read_lock(lock);
+	read_lock_irqsave(lock, irq);
 	rc = soft_find(soft, iova, need, &hit);
-	read_unlock(lock);
+	read_unlock_irqrestore(lock, irq);
 	if (!rc)
 		*phys = hit.phys;
 	return rc;
@@ -124,15 +125,16 @@ static ssize_t soft_rw_page(struct soft_domain *soft, unsigned long iova,
 			    void *data, size_t length, bool write)
 {
 	rwlock_t *lock = soft_reader(&soft->readers);
+	unsigned long irq;
 	struct soft_hit hit;
 	struct page *page;
 	size_t offset;
 	int rc;
 
-	read_lock(lock);
+	read_lock_irqsave(lock, irq);
 	rc = soft_find(soft, iova, write ? SOFT_WRITE : SOFT_READ, &hit);
 	if (rc) {
-		read_unlock(lock);
+		read_unlock_irqrestore(lock, irq);
 		return rc;
 	}
 	page = pfn_to_page(PHYS_PFN(hit.phys));
@@ -146,7 +148,7 @@ static ssize_t soft_rw_page(struct soft_domain *soft, unsigned long iova,
 	} else {
 		memcpy_from_page(data, page, offset, length);
 	}
-	read_unlock(lock);
+	read_unlock_irqrestore(lock, irq);
 	return length;
 }
 
@@ -204,14 +206,15 @@ EXPORT_SYMBOL_IOMMUKIT_INTERNAL(domain_soft_rw);
 int domain_soft_mark(struct domain *domain, unsigned long iova)
 {
 	rwlock_t *lock = soft_reader(&soft_of(domain)->readers);
+	unsigned long irq;
 	struct soft_hit hit;
 	int rc;
 
-	read_lock(lock);
+	read_lock_irqsave(lock, irq);
 	rc = soft_find(soft_of(domain), iova, 0, &hit);
 	if (!rc)
 		soft_mark(&hit);
-	read_unlock(lock);
+	read_unlock_irqrestore(lock, irq);
 	return rc;
 }
 EXPORT_SYMBOL_IOMMUKIT_INTERNAL(domain_soft_mark);
@@ -237,11 +240,12 @@ static void soft_dirty_look(struct soft_domain *soft, unsigned long iova,
 			    unsigned long last, struct soft_window *window)
 {
 	rwlock_t *lock = soft_reader(&soft->readers);
+	unsigned long irq;
 	unsigned int i = 0, nr;
 	struct soft_path path;
 	u64 entry, *slot;
 
-	read_lock(lock);
+	read_lock_irqsave(lock, irq);
 	entry = soft_walk(soft, iova, &path);
 	slot = path.slot[path.level];
 	nr = soft_count(soft, iova, last, path.level);
@@ -253,7 +257,7 @@ static void soft_dirty_look(struct soft_domain *soft, unsigned long iova,
 			break;
 		entry = READ_ONCE(slot[i]);
 	} while (!(entry & SOFT_TABLE));
-	read_unlock(lock);
+	read_unlock_irqrestore(lock, irq);
 
 	window->level = path.level;
 	window->size = soft_size(soft, path.level);
@@ -277,10 +281,11 @@ static void soft_dirty_clear(struct soft_domain *soft, unsigned long iova,
 			     const struct soft_window *window)
 {
 	rwlock_t *lock = soft_reader(&soft->readers);
+	unsigned long irq;
 	struct soft_path path;
 	unsigned int i;
 
-	read_lock(lock);
+	read_lock_irqsave(lock, irq);
 	soft_walk(soft, iova, &path);
 	if (path.level == window->level) {
 		for_each_set_bit(i, window->dirty, window->nr) {
@@ -290,7 +295,7 @@ static void soft_dirty_clear(struct soft_domain *soft, unsigned long iova,
 				soft_unmark(&path.slot[path.level][i]);
 		}
 	}
-	read_unlock(lock);
+	read_unlock_irqrestore(lock, irq);
 }
 
 /* Record what is marked; what could not be is not in the window any more. */

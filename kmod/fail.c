@@ -28,6 +28,9 @@ noinline bool fail_point_hit(int error)
 	struct fail_nth *fail;
 	bool hit = false;
 
+	/* It is no point of the task that was interrupted. */
+	if (!in_task())
+		return false;
 	spin_lock(&fail_lock);
 	list_for_each_entry(fail, &fail_list, link) {
 		if (fail->task != current || !fail->left || --fail->left)

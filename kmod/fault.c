@@ -33,14 +33,25 @@ static void group_answer(struct fault_group *group, u32 code)
 
 /* ---- from devices ---- */
 
-static void queue_add(struct fault_queue *queue, struct fault_group *group)
+/* So many groups wait to be read. Devices have limits of their own that are lower. */
+#define UNREAD_MAX 4096
+
+/* Returns false if nobody seems to read. */
+static bool queue_add(struct fault_queue *queue, struct fault_group *group)
 {
 	unsigned long flags;
+	bool room;
 
 	spin_lock_irqsave(&queue->unread_lock, flags);
-	list_add_tail(&group->link, &queue->unread);
+	room = queue->nr_unread < UNREAD_MAX;
+	if (room) {
+		list_add_tail(&group->link, &queue->unread);
+		queue->nr_unread++;
+	}
 	spin_unlock_irqrestore(&queue->unread_lock, flags);
-	wake_up_poll(&queue->wait, EPOLLIN | EPOLLRDNORM);
+	if (room)
+		wake_up_poll(&queue->wait, EPOLLIN | EPOLLRDNORM);
+	return room;
 }
 
 /* What the device waits for since before its present attachment is of no use. */
@@ -54,8 +65,10 @@ static void queue_answer_stale(struct fault_queue *queue,
 	mutex_lock(&queue->lock);
 	spin_lock_irq(&queue->unread_lock);
 	list_for_each_entry_safe(group, next, &queue->unread, link)
-		if (group->dev == dev && group->turn != dev->turn)
+		if (group->dev == dev && group->turn != dev->turn) {
 			list_move_tail(&group->link, &stale);
+			queue->nr_unread--;
+		}
 	spin_unlock_irq(&queue->unread_lock);
 
 	list_for_each_entry_safe(group, next, &stale, link) {
@@ -105,7 +118,8 @@ void device_set_queue(struct iommukit_device *dev, struct fault_queue *queue)
  * @priv: argument for that
  *
  * Context: any but NMI.
- * Return: 0; -ENODEV if the device is not attached to anything with a queue; -ENOMEM.
+ * Return: 0; -ENODEV if the device is not attached to anything with a queue; -EBUSY if
+ * too much waits there; -ENOMEM.
  * On failure there will be no answer.
  */
 int device_report_faults(struct iommukit_device *dev,
@@ -116,6 +130,7 @@ int device_report_faults(struct iommukit_device *dev,
 	struct fault_queue *queue;
 	unsigned long flags;
 	unsigned int i;
+	int rc = 0;
 
 	group = fail_alloc(kzalloc(struct_size(group, faults, nr),
 				   GFP_ATOMIC | __GFP_ACCOUNT));
@@ -140,13 +155,14 @@ int device_report_faults(struct iommukit_device *dev,
 	spin_lock_irqsave(&dev->faults_lock, flags);
 	queue = dev->queue;
 	group->turn = dev->turn;
-	if (queue)
-		queue_add(queue, group);
+	if (!queue)
+		rc = -ENODEV;
+	else if (!queue_add(queue, group))
+		rc = -EBUSY;
 	spin_unlock_irqrestore(&dev->faults_lock, flags);
-	if (queue)
-		return 0;
-	kfree(group);
-	return -ENODEV;
+	if (rc)
+		kfree(group);
+	return rc;
 }
 
 /* ---- to user space and back ---- */
@@ -194,6 +210,7 @@ static struct fault_group *queue_take(struct fault_queue *queue, size_t room)
 	}
 	spin_lock_irq(&queue->unread_lock);
 	list_del_init(&group->link);
+	queue->nr_unread--;
 	spin_unlock_irq(&queue->unread_lock);
 	for (i = 0; i < group->nr; i++)
 		group->faults[i].cookie = group->cookie;
@@ -211,7 +228,10 @@ static void queue_put_back(struct fault_queue *queue, struct fault_group *group)
 		xa_erase(&queue->unanswered, group->cookie);
 		spin_lock_irq(&queue->unread_lock);
 		list_add(&group->link, &queue->unread);
+		queue->nr_unread++;
 		spin_unlock_irq(&queue->unread_lock);
+		/* Others may have seen it empty. */
+		wake_up_poll(&queue->wait, EPOLLIN | EPOLLRDNORM);
 	}
 	mutex_unlock(&queue->lock);
 }

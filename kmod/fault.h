@@ -68,8 +68,9 @@ struct fault_group {
  * @lock: mutex: protects @unanswered; answers are given under it. Never held while
  *	user memory is touched.
  * @unanswered: groups that were read, by cookie
- * @unread_lock: spinlock: protects @unread; taken in interrupts
+ * @unread_lock: spinlock: protects @unread and @nr_unread; taken in interrupts
  * @unread: groups that were not, oldest first
+ * @nr_unread: how many
  * @wait: poll
  */
 struct fault_queue {
@@ -79,6 +80,7 @@ struct fault_queue {
 	struct xarray unanswered;
 	spinlock_t unread_lock;
 	struct list_head unread;
+	unsigned int nr_unread;
 	wait_queue_head_t wait;
 };
 

@@ -160,7 +160,29 @@ static int map_run(void *opaque, unsigned long index, unsigned long pfn,
 	return 0;
 }
 
-static int area_map(const struct iova_space *space, const struct iova_area *area,
+/*
+ * Take the first bytes of an area out. Before a sync the memory is still reached. A
+ * domain that does not let go of it keeps it for ever: lost pages harm nobody, pages
+ * that somebody else gets do.
+ */
+static void area_unmap_part(struct iova_area *area, unsigned long length,
+			    struct iova_domain *d, struct domain_gather *gather)
+{
+	if (d->domain->ops->unmap(d->domain, area->iova, length, gather) == length)
+		return;
+	pr_err_ratelimited("a domain kept a part of [%#lx, %#lx]; the memory is lost\n",
+			   area->iova, area->last);
+	pages_lose(area->pages);
+	area->lost = true;
+}
+
+static void area_unmap(struct iova_area *area, struct iova_domain *d,
+		       struct domain_gather *gather)
+{
+	area_unmap_part(area, area->last - area->iova + 1, d, gather);
+}
+
+static int area_map(const struct iova_space *space, struct iova_area *area,
 		    struct iova_domain *d)
 {
 	struct area_mapping m = {
@@ -178,28 +200,10 @@ static int area_map(const struct iova_space *space, const struct iova_area *area
 			map_run, &m);
 	if (rc && m.iova != area->iova) {
 		domain_gather_init(&gather);
-		d->domain->ops->unmap(d->domain, area->iova,
-				      m.iova - area->iova, &gather);
+		area_unmap_part(area, m.iova - area->iova, d, &gather);
 		d->domain->ops->sync(d->domain, &gather);
 	}
 	return rc;
-}
-
-/*
- * Before a sync the memory is still reached. A domain that does not let go of it
- * keeps it for ever: lost pages harm nobody, pages that somebody else gets do.
- */
-static void area_unmap(struct iova_area *area, struct iova_domain *d,
-		       struct domain_gather *gather)
-{
-	unsigned long length = area->last - area->iova + 1;
-
-	if (d->domain->ops->unmap(d->domain, area->iova, length, gather) == length)
-		return;
-	pr_err_ratelimited("a domain kept a part of [%#lx, %#lx]; the memory is lost\n",
-			   area->iova, area->last);
-	pages_lose(area->pages);
-	area->lost = true;
 }
 
 /* ---- mapping and unmapping ---- */

@@ -237,11 +237,14 @@ int iova_space_start_log(struct iova_space *space)
 
 	set_logging(space, true);
 	rc = update_areas(space, true);
-	if (rc)
+	if (rc) {
 		iova_space_stop_log(space);
-	else
-		watch_domains(space, true);
-	return rc;
+		return rc;
+	}
+	/* Who has found no log has written what he wrote by then. */
+	synchronize_rcu_expedited();
+	watch_domains(space, true);
+	return 0;
 }
 
 /* ---- marking ---- */
@@ -406,6 +409,8 @@ static void mark_pinned(struct iova_space *space, unsigned long first,
 	struct iova_member *member;
 	unsigned long slot;
 
+	if (!READ_ONCE(space->logging))
+		return;
 	xa_lock(&space->members);
 	xa_for_each(&space->members, slot, member)
 		member->ops->mark(member->owner, first, last);

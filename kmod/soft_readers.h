@@ -4,7 +4,8 @@
  * them that takes microseconds, not a grace period: a rwlock for each CPU. Who reads
  * holds that of the CPU it starts on, which is cheap since nobody else uses it but
  * by accident. Who has changed something holds each for writing once; then all that
- * came before have left, and all that come see the change.
+ * came before have left, and all that come see the change. Readers disable interrupts:
+ * what came upon one might wait for somebody who waits for the lock.
  */
 #ifndef IOMMUKIT_SOFT_READERS_H
 #define IOMMUKIT_SOFT_READERS_H

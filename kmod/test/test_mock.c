@@ -96,9 +96,12 @@ static struct domain *mock_domain_create(void *priv, unsigned int flags)
 	domain = domain_soft_create(sizes, IOMMUKIT_TEST_APERTURE_FIRST,
 				    IOMMUKIT_TEST_APERTURE_LAST);
 	if (!IS_ERR(domain) && (mock->flags & IOMMUKIT_TEST_DEVICE_KEEPS)) {
+		struct domain_ops ops = *domain->ops;
+
+		/* The same each time */
 		mock_ops = domain->ops;
-		mock_keeping_ops = *mock_ops;
-		mock_keeping_ops.unmap = mock_unmap_less;
+		ops.unmap = mock_unmap_less;
+		mock_keeping_ops = ops;
 		domain->ops = &mock_keeping_ops;
 	}
 	return domain;
@@ -400,10 +403,11 @@ static int mock_check_page(struct domain *domain, unsigned long iova,
 	int ret;
 
 	ret = get_user_pages_fast(uptr, 1, 0, &page);
+	/* Kernels differ in what they say of the end of all addresses. */
+	if (!ret || ret == -EOVERFLOW)
+		return -EFAULT;
 	if (ret < 0)
 		return ret;
-	if (!ret)
-		return -EFAULT;
 	phys = PFN_PHYS(page_to_pfn(page)) + offset_in_page(uptr);
 	put_page(page);
 	return domain->ops->iova_to_phys(domain, iova) == phys ? 0 : -EINVAL;

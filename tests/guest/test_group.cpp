@@ -508,3 +508,36 @@ TEST_CASE("siblings join, leave and move at the same time")
 	CHECK(world.destroy(world.first) == ok);
 	CHECK(world.destroy(world.second) == ok);
 }
+
+TEST_CASE("siblings move their group at the same time")
+{
+	const unsigned int rounds = 500 / slowness() + 10;
+	const Context context;
+	const Memory memory(4 * page_size);
+	const std::uint32_t first = context.ioas(), second = context.ioas();
+	context.map(first, memory, iova);
+	context.map(second, memory, iova);
+	const Mock one = mock_create(context, first, {});
+	const Mock two = mock_create(context, first, {0, one.stdev});
+	const std::uint32_t hwpt = make_hwpt(context, one.device, first);
+	Verdict verdict;
+	Threads threads;
+
+	/* An automatic HWPT is made, and left by the other at once. */
+	threads.start(2, [&](std::size_t number, auto &) {
+		for (unsigned int i = 0; i < rounds; i++) {
+			std::uint32_t pt = number ? hwpt : second;
+
+			verdict.expect("replace",
+				       try_mock_replace(context, number ? two : one, &pt),
+				       {0});
+		}
+	});
+	threads.join();
+	verdict.check();
+	context.destroy(one.stdev);
+	context.destroy(two.stdev);
+	CHECK(context.try_destroy(hwpt) == ok);
+	CHECK(context.try_destroy(first) == ok);
+	CHECK(context.try_destroy(second) == ok);
+}

@@ -282,7 +282,7 @@ TEST_CASE("reserved IOVA of the test module outlives it")
 TEST_CASE("what an IOMMU keeps is pinned until the module goes")
 {
 	const Modules modules;
-	const Memory kept(4 * page_size), other(page_size);
+	const Memory kept(4 * page_size), other(page_size), more(2 * page_size);
 	const std::uint64_t where = aperture_first;
 	std::uint64_t unmapped = 0;
 
@@ -291,6 +291,9 @@ TEST_CASE("what an IOMMU keeps is pinned until the module goes")
 		{
 			const Context context;
 			const std::uint32_t ioas = context.ioas();
+			/* Page by page, so that a map may fail half way. */
+			REQUIRE(context.try_set_option(IOMMUKIT_OPTION_HUGE_PAGES, ioas,
+						       0) == ok);
 			const Mock mock = mock_create(context, ioas, {mock_keeps});
 
 			context.map(ioas, kept, where);
@@ -304,6 +307,9 @@ TEST_CASE("what an IOMMU keeps is pinned until the module goes")
 			CHECK(context.try_map(ioas, other.va(), page_size, where) == ok);
 			CHECK(context.try_map(ioas, other.va(), page_size,
 					      where + 3 * page_size) == Errno{EEXIST});
+			CHECK(context.try_map(ioas, more.va(), more.size(),
+					      where + 2 * page_size) == Errno{EEXIST});
+			CHECK(check_refs(context, more, 1) == ok);
 			context.destroy(mock.stdev);
 			CHECK(check_refs(context, kept, 1) == ok);
 			CHECK(context.unmap_all(ioas) == page_size);
@@ -322,4 +328,5 @@ TEST_CASE("what an IOMMU keeps is pinned until the module goes")
 
 	CHECK(check_refs(context, kept, 0) == ok);
 	CHECK(check_refs(context, other, 0) == ok);
+	CHECK(check_refs(context, more, 0) == ok);
 }
