@@ -29,6 +29,7 @@
 #include "compat.h"
 #include "fail.h"
 #include "iova_bitmap.h"
+#include "words.h"
 
 #define PAGE_BITS (PAGE_SIZE * BITS_PER_BYTE)
 
@@ -116,32 +117,6 @@ static size_t granules_length(const struct iommukit_iova_bitmap *bitmap,
 #ifdef __BIG_ENDIAN
 #error "which byte of a word holds a bit is different: an unaligned bitmap needs more"
 #endif
-
-/* Many bits are recorded more than once. Those leave the cache line alone. */
-static void word_or(unsigned long *word, unsigned long mask)
-{
-	if ((READ_ONCE(*word) & mask) != mask)
-		atomic_long_or(mask, (atomic_long_t *)word);
-}
-
-/* Set the bits from @first up to @end, which is behind it. */
-static __always_inline void words_set(unsigned long *words, unsigned long first,
-		      unsigned long end)
-{
-	unsigned long *head = &words[BIT_WORD(first)];
-	unsigned long *tail = &words[BIT_WORD(end)];
-
-	if (head == tail) {
-		word_or(head, BITMAP_FIRST_WORD_MASK(first) &
-			      ~BITMAP_FIRST_WORD_MASK(end));
-		return;
-	}
-	if (first % BITS_PER_LONG)
-		word_or(head++, BITMAP_FIRST_WORD_MASK(first));
-	memset(head, 0xff, (void *)tail - (void *)head);
-	if (end % BITS_PER_LONG)
-		word_or(tail, ~BITMAP_FIRST_WORD_MASK(end));
-}
 
 /* ---- run and window ---- */
 

@@ -19,6 +19,7 @@
 #include "domain.h"
 #include "fail.h"
 #include "iova_space.h"
+#include "words.h"
 
 /* Bits that are looked at in one go */
 #define LOG_WINDOW 512
@@ -249,20 +250,6 @@ int iova_space_start_log(struct iova_space *space)
 
 /* ---- marking ---- */
 
-/* Most marks are there already. Those leave the cache line alone. */
-static void bits_set(unsigned long *bits, unsigned long first, unsigned long last)
-{
-	unsigned long word, end = BIT_WORD(last);
-	unsigned long mask = BITMAP_FIRST_WORD_MASK(first);
-
-	for (word = BIT_WORD(first); word <= end; word++, mask = ~0UL) {
-		if (word == end)
-			mask &= BITMAP_LAST_WORD_MASK(last + 1);
-		if ((READ_ONCE(bits[word]) & mask) != mask)
-			atomic_long_or(mask, (atomic_long_t *)&bits[word]);
-	}
-}
-
 /**
  * iova_area_mark - note that a range was written
  * @area: an area that cannot be freed meanwhile
@@ -285,7 +272,8 @@ void iova_area_mark(struct iova_area *area, unsigned long first,
 		 * missing.
 		 */
 		smp_mb();
-		bits_set(log->bits, log_bit(area, first), log_bit(area, last));
+		words_set(log->bits, log_bit(area, first),
+			  log_bit(area, last) + 1);
 	}
 	rcu_read_unlock();
 }
