@@ -312,15 +312,25 @@ static int prepare_group(struct device_group *group, struct hwpt *hwpt)
 	return rc;
 }
 
-/* On success @old gets what @moved devices of the group have left, or NULL. */
+/**
+ * struct attach_rest - What a change leaves to do when no lock is held any more
+ * @old: what was left, if by anybody
+ * @moved: by how many devices of the group
+ * @made: a HWPT that was made meanwhile, and is still held, or NULL
+ */
+struct attach_rest {
+	struct hwpt *old;
+	unsigned int moved;
+	struct hwpt *made;
+};
+
 static int replace_locked(struct iommukit_device *dev, struct hwpt *hwpt,
-			  struct hwpt **old, unsigned int *moved)
+			  struct attach_rest *rest)
 {
 	struct device_group *group = dev->group;
 	struct iommukit_device *each;
 	int rc;
 
-	*old = NULL;
 	if (!is_attached(dev))
 		return -EINVAL;
 	if (group->hwpt == hwpt)
@@ -334,24 +344,16 @@ static int replace_locked(struct iommukit_device *dev, struct hwpt *hwpt,
 		unreserve_group(group, rc ? hwpt->ioas : group->hwpt->ioas);
 	if (rc)
 		return rc;
-	*old = group->hwpt;
-	*moved = 0;
+	rest->old = group->hwpt;
 	list_for_each_entry(each, &group->attached, link) {
 		/* Faults on what it has left would be answered too late. */
 		device_set_queue(each, hwpt->queue);
 		object_hold(&hwpt->obj);
-		++*moved;
+		rest->moved++;
 	}
 	group->hwpt = hwpt;
 	return 0;
 }
-
-/* What a change of attachment leaves to do when no lock is held any more */
-struct attach_rest {
-	struct hwpt *old;
-	unsigned int moved;
-	struct hwpt *made;
-};
 
 static int change_hwpt(struct iommukit_device *dev, struct hwpt *hwpt,
 		       bool replace, struct attach_rest *rest)
@@ -360,7 +362,7 @@ static int change_hwpt(struct iommukit_device *dev, struct hwpt *hwpt,
 
 	mutex_lock(&dev->group->lock);
 	if (replace)
-		rc = replace_locked(dev, hwpt, &rest->old, &rest->moved);
+		rc = replace_locked(dev, hwpt, rest);
 	else
 		rc = attach_locked(dev, hwpt);
 	mutex_unlock(&dev->group->lock);
@@ -493,9 +495,8 @@ static int change(struct iommukit_device *dev, u32 *pt_id, bool replace)
 		rc = change_ioas(dev, container_of(obj, struct ioas, obj),
 				 replace, pt_id, &rest);
 	object_put(dev->ctx, obj);
-	if (rest.old)
-		while (rest.moved--)
-			hwpt_leave(rest.old);
+	for (; rest.moved; rest.moved--)
+		hwpt_leave(rest.old);
 	if (rest.made)
 		hwpt_leave(rest.made);
 	return rc;

@@ -325,7 +325,7 @@ bool object_end_user(struct iommukit_ctx *ctx, struct iommukit_object *obj,
  * @ctx: the context
  * @obj: an object the caller is the last lasting user of
  *
- * No command looks objects of drivers up, so there is nobody to wait for. The
+ * No command looks accesses up, so there is nobody to wait for. The
  * destroy routine is not called; freeing with kfree() is up to the caller.
  *
  * Context: any.

@@ -44,7 +44,6 @@ struct mock_group {
 /**
  * struct mock_device - Object that stands for a device
  * @obj: The object
- * @ictx: Its context
  * @desc: What the core knows of it
  * @region: What it does not translate
  * @group: Its group
@@ -54,7 +53,6 @@ struct mock_group {
  */
 struct mock_device {
 	struct iommukit_object obj;
-	struct iommukit_ctx *ictx;
 	struct device_desc desc;
 	struct device_region region;
 	struct mock_group *group;
@@ -219,7 +217,6 @@ static int mock_create(const struct test_request *req, struct mock_spec *spec)
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
 	mock = container_of(obj, struct mock_device, obj);
-	mock->ictx = req->ictx;
 	mock->flags = spec->flags;
 	mock->region = spec->region;
 	mock->group = mock_group_get(req->ictx, spec->sibling);
