@@ -108,7 +108,7 @@ static int take_slice(struct pin_slice *slice, struct iova_area *area,
 /*
  * Enter the areas of [iova, last]. Returns what is wrong after the last area
  * entered: that shows only when the pages before it are pinned, for what is
- * wrong with them goes first.
+ * wrong with them goes first. 1: one was cut after they had been counted.
  */
 static int take_areas(struct access_pin *pin, struct iova_space *space,
 		      unsigned long iova, unsigned long last,
@@ -129,7 +129,9 @@ static int take_areas(struct access_pin *pin, struct iova_space *space,
 		}
 		iova = area->last + 1;
 	}
-	return area->last < last ? -ENOENT : 0;
+	if (area->last >= last)
+		return 0;
+	return find_last(space, iova, &iova) ? 1 : -ENOENT;
 }
 
 static void unpin_slices(struct ioas *ioas, const struct pin_slice *slices,
@@ -142,25 +144,32 @@ static void unpin_slices(struct ioas *ioas, const struct pin_slice *slices,
 }
 
 /*
- * Take a pin of exactly this range out of the records. Equal ones are as good as
- * each other, but one that another thread is just making is still in its hands.
+ * Take a pin of exactly this range out of the records. Which of several the driver
+ * means it does not say: those for writing go last, for as long as one of them is
+ * there read-outs of the log mark the range. One that another thread is just making
+ * is still in its hands.
  */
 static struct access_pin *take_pin(struct iommukit_access *access,
 				   unsigned long iova, unsigned long last)
 {
+	struct access_pin *found = NULL;
 	struct interval_tree_node *node;
 
 	spin_lock(&access->pins_lock);
-	for (node = interval_tree_iter_first(&access->pins, iova, iova); node;
+	for (node = interval_tree_iter_first(&access->pins, iova, iova);
+	     node && (!found || found->write);
 	     node = interval_tree_iter_next(node, iova, iova)) {
-		if (node->start == iova && node->last == last &&
-		    container_of(node, struct access_pin, node)->settled) {
-			interval_tree_remove(node, &access->pins);
-			break;
-		}
+		struct access_pin *pin =
+			container_of(node, struct access_pin, node);
+
+		if (node->start == iova && node->last == last && pin->settled &&
+		    (!found || !pin->write))
+			found = pin;
 	}
+	if (found)
+		interval_tree_remove(&found->node, &access->pins);
 	spin_unlock(&access->pins_lock);
-	return node ? container_of(node, struct access_pin, node) : NULL;
+	return found;
 }
 
 /* Pin the slices one after the other; on failure none is. */
@@ -186,9 +195,10 @@ static int pin_slices(struct ioas *ioas, struct access_pin *pin, int wrong,
 	return rc;
 }
 
-static int pin_in_ioas(struct iommukit_access *access, struct ioas *ioas,
-		       unsigned long iova, unsigned long last,
-		       struct page **out, unsigned int flags)
+/* Returns 1 if it has to be tried again. */
+static int try_pin(struct iommukit_access *access, struct ioas *ioas,
+		   unsigned long iova, unsigned long last, struct page **out,
+		   unsigned int flags)
 {
 	struct iova_space *space = &ioas->space;
 	struct access_pin *pin;
@@ -210,7 +220,8 @@ static int pin_in_ioas(struct iommukit_access *access, struct ioas *ioas,
 	pin->settled = false;
 	pin->write = flags & IOMMUKIT_ACCESS_RW_WRITE;
 	rc = take_areas(pin, space, iova, last, flags);
-	rc = pin_slices(ioas, pin, rc, out);
+	if (rc <= 0)
+		rc = pin_slices(ioas, pin, rc, out);
 	nr = pin->nr;
 	if (!rc) {
 		spin_lock(&access->pins_lock);
@@ -229,6 +240,18 @@ static int pin_in_ioas(struct iommukit_access *access, struct ioas *ioas,
 	pin->settled = true;
 	spin_unlock(&access->pins_lock);
 	return 0;
+}
+
+static int pin_in_ioas(struct iommukit_access *access, struct ioas *ioas,
+		       unsigned long iova, unsigned long last,
+		       struct page **out, unsigned int flags)
+{
+	int rc;
+
+	do {
+		rc = try_pin(access, ioas, iova, last, out, flags);
+	} while (rc > 0);
+	return rc;
 }
 
 /**

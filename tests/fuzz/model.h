@@ -141,6 +141,7 @@ class Model {
 	Expect detach(const Op &op);
 	Expect pin(const Op &op);
 	Expect unpin(const Op &op);
+	static void pass_on(Access &a, Item &gone);
 	Expect rw(const Op &op);
 	Expect stats(const Op &op);
 	Expect stubborn(const Op &op);

@@ -239,11 +239,23 @@ void Model::compare_pages(const Op &op, const Item &item)
 	demand(!found.error, found.error, found.other);
 }
 
+// A driver does not say which of several pins of a range it gives back: as long as
+// there are others, it may go on writing.
+void Model::pass_on(Access &a, Item &gone)
+{
+	for (auto &[id, item] : a.items)
+		if (gone.write && !item.write && item.range == gone.range) {
+			item.write = true;
+			gone.write = false;
+		}
+}
+
 Expect Model::pin(const Op &op)
 {
 	const bool write = op[F::flags] & pin_write;
 	const Range range{op[F::iova], last_of(op[F::iova], op[F::length])};
 	Item item{range, {}, write};
+	bool pinned = false;
 	int error = 0;
 
 	demand(op[F::length] <= io_limit, ENOMEM);
@@ -261,11 +273,14 @@ Expect Model::pin(const Op &op)
 			item.parts.push_back(part);
 		}
 		demand(!error, error);
+		pinned = true;
 		if (op[F::va])
 			compare_pages(op, item);
 		demand(op.pass != Pass::read_only, EFAULT);
 	} catch (const Refused &) {
 		note(*a.ioas, item, Mark::unsure);
+		if (pinned)
+			pass_on(a, item);
 		release(item);
 		throw;
 	}
@@ -279,9 +294,11 @@ Expect Model::unpin(const Op &op)
 	const auto item = a.items.find(op[F::value]);
 
 	demand(item != a.items.end(), ENOENT);
-	note(*a.ioas, item->second, Mark::certain);
-	release(item->second);
+	Item gone = std::move(item->second);
 	a.items.erase(item);
+	pass_on(a, gone);
+	note(*a.ioas, gone, Mark::certain);
+	release(gone);
 	return {};
 }
 

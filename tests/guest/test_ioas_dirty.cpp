@@ -190,6 +190,27 @@ TEST_CASE("what is pinned for writing is reported again and again")
 	CHECK(world.read() == bits_of({20}));
 }
 
+TEST_CASE("a pin for reading that ends takes none for writing with it")
+{
+	const World world;
+	const Access access(world.context, world.ioas);
+	const auto pin = [&](std::uint32_t flags) {
+		return access.pin(world.page(10), 3 * page_size, flags);
+	};
+	const bool writer_first = GENERATE(false, true);
+	const std::uint32_t one = pin(writer_first ? pin_write : 0);
+	const std::uint32_t other = pin(writer_first ? 0 : pin_write);
+	const std::uint32_t reading = writer_first ? other : one;
+	const std::uint32_t writing = writer_first ? one : other;
+
+	CHECK(access.try_unpin(reading) == ok);
+	for (unsigned int i = 0; i < 3; i++)
+		CHECK(world.read() == bits_of({10, 11, 12}));
+	CHECK(access.try_unpin(writing) == ok);
+	CHECK(world.read() == bits_of({10, 11, 12}));
+	CHECK(world.read() == none);
+}
+
 TEST_CASE("devices of software are noted whatever HWPT they use")
 {
 	World world;
