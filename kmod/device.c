@@ -338,6 +338,9 @@ static int replace_locked(struct iommukit_device *dev, struct hwpt *hwpt,
 	rc = prepare_group(group, hwpt);
 	if (rc)
 		return rc;
+	/* What is reported from now on may be a fault on what it comes to. */
+	list_for_each_entry(each, &group->attached, link)
+		device_new_turn(each);
 	rc = set_domain(dev, hwpt);
 	/* Whichever IOAS it does not use after all, unless both are the same. */
 	if (group->hwpt->ioas != hwpt->ioas)

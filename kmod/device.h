@@ -143,9 +143,10 @@ struct device_group {
  * @desc: the driver's
  * @group: its group
  * @link: in device_group.attached, if attached
- * @faults_lock: spinlock: protects @queue and @turn; may be taken in interrupts
+ * @faults_lock: spinlock: protects @queue and @turn, which change with the group's
+ *	lock held; may be taken in interrupts
  * @queue: where its page faults go, or NULL
- * @turn: number of the attachment: who is answered when it ends
+ * @turn: number of the attachment: faults of the last one are of no use any more
  */
 struct iommukit_device {
 	struct iommukit_object obj;

@@ -54,29 +54,38 @@ static bool queue_add(struct fault_queue *queue, struct fault_group *group)
 	return room;
 }
 
-/* What the device waits for since before its present attachment is of no use. */
-static void queue_answer_stale(struct fault_queue *queue,
-			       const struct iommukit_device *dev)
+/*
+ * Nothing of a device may stay that is not reported to this queue any more. What it
+ * waits for since before its present attachment is of no use to it; what it has
+ * reported since goes to the next queue, unless somebody has read it.
+ */
+static void queue_leave(struct fault_queue *queue,
+			const struct iommukit_device *dev,
+			struct fault_queue *next)
 {
-	struct fault_group *group, *next;
+	struct fault_group *group, *tmp;
 	unsigned long cookie;
-	LIST_HEAD(stale);
+	LIST_HEAD(taken);
 
 	mutex_lock(&queue->lock);
 	spin_lock_irq(&queue->unread_lock);
-	list_for_each_entry_safe(group, next, &queue->unread, link)
-		if (group->dev == dev && group->turn != dev->turn) {
-			list_move_tail(&group->link, &stale);
-			queue->nr_unread--;
-		}
+	list_for_each_entry_safe(group, tmp, &queue->unread, link) {
+		if (group->dev != dev)
+			continue;
+		list_move_tail(&group->link, &taken);
+		queue->nr_unread--;
+	}
 	spin_unlock_irq(&queue->unread_lock);
 
-	list_for_each_entry_safe(group, next, &stale, link) {
+	list_for_each_entry_safe(group, tmp, &taken, link) {
 		list_del_init(&group->link);
-		group_answer(group, IOMMUKIT_PAGE_RESP_INVALID);
+		if (!next || group->turn != dev->turn ||
+		    !queue_add(next, group))
+			group_answer(group, IOMMUKIT_PAGE_RESP_INVALID);
 	}
 	xa_for_each(&queue->unanswered, cookie, group) {
-		if (group->dev != dev || group->turn == dev->turn)
+		if (group->dev != dev ||
+		    (next == queue && group->turn == dev->turn))
 			continue;
 		xa_erase(&queue->unanswered, cookie);
 		group_answer(group, IOMMUKIT_PAGE_RESP_INVALID);
@@ -85,12 +94,29 @@ static void queue_answer_stale(struct fault_queue *queue,
 }
 
 /**
+ * device_new_turn - tell faults of the next attachment from those of the last one
+ * @dev: an attached device that is about to be moved; the lock of its group is held
+ *
+ * If it is not moved after all, nothing has happened.
+ *
+ * Context: process context.
+ */
+void device_new_turn(struct iommukit_device *dev)
+{
+	lockdep_assert_held(&dev->group->lock);
+	spin_lock_irq(&dev->faults_lock);
+	dev->turn++;
+	spin_unlock_irq(&dev->faults_lock);
+}
+
+/**
  * device_set_queue - where the faults of a device go from now on
  * @dev: a device that is being attached, moved or detached; the lock of its group is
  *	held
  * @queue: a queue, or NULL
  *
- * All that it reported before has been answered on return.
+ * All that it reported before has been answered on return; when it is moved, all that
+ * it reported before device_new_turn().
  *
  * Context: may sleep.
  */
@@ -102,10 +128,9 @@ void device_set_queue(struct iommukit_device *dev, struct fault_queue *queue)
 	spin_lock_irq(&dev->faults_lock);
 	old = dev->queue;
 	dev->queue = queue;
-	dev->turn++;
 	spin_unlock_irq(&dev->faults_lock);
 	if (old)
-		queue_answer_stale(old, dev);
+		queue_leave(old, dev, queue);
 }
 
 /**

@@ -43,7 +43,7 @@ struct device_fault {
  * @refs: one of the queue until it is answered, one of each reader
  * @cookie: number in the queue once it was read
  * @dev: the device that waits for the answer; looked at until then only
- * @turn: number of its attachment
+ * @turn: which of its attachments it was
  * @answer: how it gets it, with one of IOMMUKIT_PAGE_RESP_*
  * @priv: argument for that
  * @nr: how many
@@ -87,6 +87,7 @@ struct fault_queue {
 struct fault_queue *fault_queue_get(struct iommukit_ctx *ctx, u32 id);
 int fault_queue_cmd_alloc(struct iommukit_ucmd *ucmd);
 
+void device_new_turn(struct iommukit_device *dev);
 void device_set_queue(struct iommukit_device *dev, struct fault_queue *queue);
 int device_report_faults(struct iommukit_device *dev,
 			 const struct device_fault *faults, unsigned int nr,
