@@ -23,8 +23,12 @@
 
 /* Bits that are looked at in one go */
 #define LOG_WINDOW 512
-/* Areas that get a log, or lose it, before others get the lock */
+/*
+ * Areas that get a log, or lose it, before others get the lock; so many pages of one
+ * count as another area
+ */
 #define LOG_BATCH 64
+#define LOG_BATCH_PAGES (SZ_512M / PAGE_SIZE)
 /* What the bits of one area may take: 8 TiB and a quarter of a GiB */
 #define LOG_BYTES_MAX SZ_256M
 
@@ -126,7 +130,7 @@ static int update_areas(struct iova_space *space, bool on)
 	int rc = 0;
 
 	for (;;) {
-		unsigned int n = 0;
+		unsigned long n = 0;
 
 		if (on && fatal_signal_pending(current))
 			return -EINTR;
@@ -138,7 +142,8 @@ static int update_areas(struct iova_space *space, bool on)
 				area_clear_log(area);
 			else
 				rc = iova_area_add_log(area, false);
-			if (rc || ++n == LOG_BATCH)
+			n += 1 + log_bit(area, area->last) / LOG_BATCH_PAGES;
+			if (rc || n >= LOG_BATCH)
 				break;
 		}
 		if (rc || !area || area->last == ULONG_MAX) {
