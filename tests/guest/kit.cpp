@@ -24,6 +24,13 @@ Errno call(int fd, unsigned long request, void *argument) noexcept
 	return Errno{iommukit::raw(fd, request, argument).value()};
 }
 
+std::uint64_t alignment_cap()
+{
+	return access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK) == 0
+		       ? huge_size
+		       : page_size;
+}
+
 bool wait_until(const std::function<bool()> &reached)
 {
 	const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);

@@ -35,6 +35,9 @@ constexpr std::uint32_t map_read = IOMMUKIT_IOAS_MAP_READABLE;
 constexpr std::uint32_t map_rw = map_read | map_write;
 constexpr std::uint32_t map_rw_fixed = map_rw | map_fixed;
 
+/* The most that placement aligns to: a huge page only if the kernel has such. */
+std::uint64_t alignment_cap();
+
 /* Ends the case (or the section) and lists it as skipped. */
 [[noreturn]] void skip(const std::string &reason);
 

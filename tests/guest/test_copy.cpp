@@ -2,6 +2,8 @@
 /* IOAS_COPY: rejections, sub-ranges, shared pages, permissions. */
 #include "access.h"
 
+#include <algorithm>
+
 using namespace guest;
 
 namespace {
@@ -103,7 +105,7 @@ TEST_CASE("COPY takes dst_iova for range checks although it chooses one")
 	CHECK(issue(world, cmd) == Errno{EOVERFLOW});
 	cmd.dst_iova = all_ones - 1;
 	CHECK(issue(world, cmd) == ok);
-	CHECK(cmd.dst_iova == World::piece);
+	CHECK(cmd.dst_iova == std::min<std::uint64_t>(World::piece, alignment_cap()));
 }
 
 TEST_CASE("COPY into an IOAS aligned to pages checks every piece")

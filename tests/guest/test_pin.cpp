@@ -496,15 +496,17 @@ TEST_CASE("pins for reading of private memory stay with the process")
 		CHECK(world.access.try_pin(area_iova, 2 * page_size, 0, memory.va()) ==
 		      ok);
 	}
-	SECTION("private hugetlb that is read-only")
-	{
-		const Memory memory(huge_size, -1, PROT_READ,
-				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB);
-		world.map(memory, map_read);
-		CHECK(world.access.try_pin(area_iova, 4 * page_size, 0, memory.va()) ==
-		      ok);
-	}
 	CHECK(world.context.unmap_all(world.ioas) > 0);
+}
+
+TEST_CASE("pins for reading of private hugetlb that is read-only")
+{
+	const World world;
+	const Memory memory(huge_size, -1, PROT_READ,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB);
+
+	world.map(memory, map_read);
+	CHECK(world.access.try_pin(area_iova, 4 * page_size, 0, memory.va()) == ok);
 }
 
 TEST_CASE("pins in small steps of temporary memory")

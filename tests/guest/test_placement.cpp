@@ -6,7 +6,6 @@
 #include "access.h"
 
 #include <algorithm>
-#include <fstream>
 #include <optional>
 #include <random>
 
@@ -15,14 +14,6 @@ using namespace guest;
 namespace {
 
 constexpr std::uint64_t aligned_va = 0x7f0000200000;
-
-/* The alignment is capped at a huge page only if the kernel has such. */
-std::uint64_t alignment_cap()
-{
-	return std::ifstream("/sys/kernel/mm/transparent_hugepage/enabled").good()
-		       ? huge_size
-		       : page_size;
-}
 
 void needs_huge_alignment()
 {
