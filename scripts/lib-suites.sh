@@ -7,9 +7,14 @@
 suites_start()
 {
 	suites_dir=$top/build/$1
+	suites_begun=()
 	rm -rf "$suites_dir"
 	mkdir -p "$suites_dir"
 	: >"$suites_dir/records"
+	# Shells ignore ^C for what they began in the background.
+	trap 'suites_stop' EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
 }
 
 # suite NAME CMD...: its TAP goes to stdout as it comes. Always succeeds: what
@@ -21,9 +26,49 @@ suite()
 
 	echo "# suite $name"
 	"$@" </dev/null | tee "$suites_dir/$name.tap" || status=${PIPESTATUS[0]}
-	echo "# suite $name took $((SECONDS - began)) s"
-	awk -f "$top/tests/tap.awk" -v suite="$name" -v status="$status" \
-		"$suites_dir/$name.tap" >>"$suites_dir/records"
+	suite_record "$name" "$status" "$began"
+}
+
+# suite_record NAME STATUS BEGAN
+suite_record()
+{
+	echo "# suite $1 took $((SECONDS - $3)) s"
+	awk -f "$top/tests/tap.awk" -v suite="$1" -v status="$2" \
+		"$suites_dir/$1.tap" >>"$suites_dir/records"
+}
+
+# suite_begin NAME CMD...: one beside others; suites_join shows what it printed.
+suite_begin()
+{
+	local name=$1
+	shift
+
+	"$@" </dev/null >"$suites_dir/$name.tap" &
+	suites_begun+=("$! $SECONDS $name")
+}
+
+suites_join()
+{
+	local pid began name status
+
+	while [[ ${#suites_begun[@]} -gt 0 ]]; do
+		read -r pid began name <<<"${suites_begun[0]}"
+		status=0
+		wait "$pid" || status=$?
+		suites_begun=("${suites_begun[@]:1}")
+		echo "# suite $name"
+		cat "$suites_dir/$name.tap"
+		suite_record "$name" "$status" "$began"
+	done
+}
+
+suites_stop()
+{
+	local begun
+
+	for begun in "${suites_begun[@]}"; do
+		kill "${begun%% *}" 2>/dev/null || true
+	done
 }
 
 # suites_build KERNEL: everything that runs in a box of that kernel.
