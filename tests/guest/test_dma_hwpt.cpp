@@ -168,7 +168,7 @@ TEST_CASE("an unmap ends what a device does there")
 
 TEST_CASE("a device that works finds each page by one HWPT or by the other")
 {
-	const unsigned int rounds = 10000 / slowness();
+	const unsigned int rounds = 5000 / slowness() + 100;
 	World world;
 	const Memory other(bytes);
 
@@ -199,7 +199,7 @@ TEST_CASE("a device that works finds each page by one HWPT or by the other")
  */
 TEST_CASE("no write of a device is lost while its HWPT is replaced")
 {
-	const unsigned int rounds = 10000 / slowness();
+	const unsigned int rounds = 5000 / slowness() + 100;
 	World world;
 	const BitmapGeometry range{dst_iova, bytes, page_size};
 	std::vector<std::byte> shadow(bytes);
@@ -250,7 +250,9 @@ TEST_CASE("no write of a device is lost while its HWPT is replaced")
 TEST_CASE("others map and unmap while a device works and moves")
 {
 	const unsigned int rounds = 500 / slowness() + 20;
+	constexpr std::size_t piece = 8 * page_size;
 	World world;
+	const Memory memory(2 * piece);
 	Verdict verdict;
 	Threads threads;
 
@@ -258,20 +260,18 @@ TEST_CASE("others map and unmap while a device works and moves")
 	world.attach(world.ioas[0]);
 	world.engine.start(dma_job(IOMMUKIT_DMA_OP_COPY, src_iova, dst_iova, bytes));
 	threads.start(2, [&](std::size_t number, auto &) {
-		const Memory memory(8 * page_size);
+		const std::uint64_t va = memory.va() + number * piece;
 		const std::uint64_t iova = 0x10000000 + number * 0x100000;
 
 		for (unsigned int i = 0; i < rounds; i++) {
 			for (const std::uint32_t id : world.ioas)
 				verdict.expect("map",
-					       world.context.try_map(id, memory.va(),
-								     memory.size(), iova),
+					       world.context.try_map(id, va, piece, iova),
 					       {0});
 			for (const std::uint32_t id : world.ioas)
-				verdict.expect(
-					"unmap",
-					world.context.try_unmap(id, iova, memory.size()),
-					{0});
+				verdict.expect("unmap",
+					       world.context.try_unmap(id, iova, piece),
+					       {0});
 		}
 	});
 	threads.start(1, [&](std::size_t, auto &) {

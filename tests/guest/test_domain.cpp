@@ -85,6 +85,16 @@ struct World {
 	std::uint64_t used() const { return tables() - before; }
 };
 
+/* Each page is looked up, on a slow kernel those at both ends. */
+void check_ends(const Domain &domain, const Fit &fit)
+{
+	const std::uint64_t most = slowness() > 1 ? 2 * huge_size : fit.length;
+	const std::uint64_t part = std::min(fit.length, most);
+
+	for (const std::uint64_t skip : {std::uint64_t{0}, fit.length - part})
+		CHECK(domain.check(fit.iova + skip, phys(fit.phys + skip), part) == ok);
+}
+
 } // namespace
 
 TEST_CASE("a domain takes the largest pages that fit")
@@ -99,7 +109,7 @@ TEST_CASE("a domain takes the largest pages that fit")
 			CHECK(world.used() == 0);
 			domain.map(fit.iova, phys(fit.phys), fit.length);
 			CHECK(world.used() == fit.tables);
-			CHECK(domain.check(fit.iova, phys(fit.phys), fit.length) == ok);
+			check_ends(domain, fit);
 			CHECK(domain.translate(fit.iova - 1) == Errno{ENOENT});
 			CHECK(domain.translate(fit.iova + fit.length) == Errno{ENOENT});
 			CHECK(domain.unmap(fit.iova, fit.length) == fit.length);

@@ -216,9 +216,10 @@ TEST_CASE("loading and unloading again and again")
 TEST_CASE("contexts are opened while the module is unloaded")
 {
 	const Modules modules;
+	const unsigned int rounds = 2500 / slowness() + 500;
 	/* Opens or not, but never anything between. */
-	const auto body = [](const Child::Steps &) {
-		for (unsigned int i = 0; i < 3000; i++) {
+	const auto body = [rounds](const Child::Steps &) {
+		for (unsigned int i = 0; i < rounds; i++) {
 			const Fd file(open("/dev/iommukit", O_RDWR | O_CLOEXEC));
 			auto cmd = command<iommukit_ioas_alloc>();
 
