@@ -45,10 +45,10 @@ class Reading {
 	{
 		return part.first >= first && part.last <= last;
 	}
-	// Can the answer be written, and does it clear what it tells?
+	// What cannot be told is not forgotten.
 	bool clears(const Op &op) const
 	{
-		return !(op[F::flags] & get_no_clear) && !lost;
+		return !(op[F::flags] & get_no_clear) && !bad_buffer;
 	}
 	Expect answer() const;
 
