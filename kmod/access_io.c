@@ -310,7 +310,9 @@ EXPORT_SYMBOL_IOMMUKIT(iommukit_access_pin_pages);
  * @length: as pinned
  *
  * The caller no longer uses the pages. They are marked dirty if the memory was
- * mapped writable. A range that this access has not pinned is the driver's
+ * mapped writable. Of several pins of the same range those for reading end first:
+ * the log of the IOAS has the range at each read-out until the last pin for writing
+ * is gone. A range that this access has not pinned is the driver's
  * mistake: it is reported, and nothing happens.
  *
  * Context: process context, may sleep, no mmap_lock held. The lock that the
