@@ -232,7 +232,7 @@ TEST_CASE("contexts are opened while the module is unloaded")
 	};
 	Child first(body), second(body);
 
-	for (unsigned int i = 0; i < 5; i++) {
+	for (unsigned int i = 0; i < 4 / slowness() + 1; i++) {
 		modules.unload_all();
 		modules.load_all();
 	}
