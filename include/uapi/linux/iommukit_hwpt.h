@@ -198,8 +198,8 @@ enum iommukit_hwpt_get_dirty_bitmap_flags {
  * cannot be written.
  *
  * A page of the IOMMU that lies in the range only in part is reported, and again next
- * time: whole mappings are the best ranges. Unmapping forgets. To lose nothing, see that devices write no more, read with
- * NO_CLEAR, then unmap.
+ * time: whole mappings are the best ranges. Unmapping forgets. To lose nothing, see
+ * that devices write no more, read with NO_CLEAR, then unmap.
  */
 struct iommukit_hwpt_get_dirty_bitmap {
 	__u32 size;
