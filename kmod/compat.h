@@ -13,6 +13,8 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/hugetlb.h>
+#include <linux/iommu.h>
+#include <linux/irqdomain.h>
 #include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -273,5 +275,182 @@ err_unpin:
 	return memfd_pin_folios(memfd, start, end, folios, max_folios, offset);
 #endif
 }
+
+#ifdef CONFIG_IOMMU_API
+
+/* 6.3: maps take what memory for tables may be had from. Remove with 6.1. */
+static inline int compat_iommu_map(struct iommu_domain *domain,
+				   unsigned long iova, phys_addr_t phys,
+				   size_t length, int prot)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+	return iommu_map(domain, iova, phys, length, prot);
+#else
+	return iommu_map(domain, iova, phys, length, prot, GFP_KERNEL_ACCOUNT);
+#endif
+}
+
+/**
+ * compat_iommu_domain_alloc() - iommu_paging_domain_alloc()
+ * @dev: the device, which has an IOMMU
+ *
+ * 6.13: the domain is always made for the device. 6.11: drivers make those for user
+ * space so, and leave it to the caller to say whose they are; other domains know
+ * neither their width nor their page sizes before they are attached. Before 6.11
+ * there are only those. Remove with 6.12.
+ *
+ * Return: the domain or an errno.
+ */
+static inline struct iommu_domain *compat_iommu_domain_alloc(struct device *dev)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
+	return iommu_domain_alloc(dev->bus) ?: ERR_PTR(-ENOMEM);
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+	const struct iommu_ops *ops = dev->iommu->iommu_dev->ops;
+	struct iommu_domain *domain;
+
+	if (!ops->domain_alloc_user)
+		return iommu_paging_domain_alloc(dev);
+	domain = ops->domain_alloc_user(dev, 0, NULL, NULL);
+	if (!IS_ERR(domain))
+		domain->owner = ops;
+	return domain;
+#else
+	return iommu_paging_domain_alloc(dev);
+#endif
+}
+
+/**
+ * compat_iommu_enforces_coherency() - whether devices need not be believed
+ * @dev: a device, which may say that caches need not be looked at
+ * @guess: what to say if the kernel does not know
+ *
+ * 6.2: IOMMUs tell whether they can override that. Before, they only refuse to attach
+ * a device to a domain of which they cannot. Remove with 6.1.
+ *
+ * Return: whether they can.
+ */
+static inline bool compat_iommu_enforces_coherency(struct device *dev, bool guess)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+	return guess;
+#else
+	return device_iommu_capable(dev, IOMMU_CAP_ENFORCE_CACHE_COHERENCY);
+#endif
+}
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+static inline int compat_lacks_msi_remap(struct device *dev, void *unused)
+{
+	return !device_iommu_capable(dev, IOMMU_CAP_INTR_REMAP);
+}
+#endif
+
+/* 6.3: iommu_group_has_isolated_msi(). Remove with 6.1. */
+static inline bool compat_iommu_group_has_isolated_msi(struct iommu_group *group)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+	return irq_domain_check_msi_remap() ||
+	       !iommu_group_for_each_dev(group, NULL, compat_lacks_msi_remap);
+#else
+	return iommu_group_has_isolated_msi(group);
+#endif
+}
+
+/* 6.2: iommu_get_resv_regions() is exported. Remove with 6.1. */
+static inline void compat_iommu_get_resv_regions(struct device *dev,
+						 struct list_head *list)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+	const struct iommu_ops *ops = dev->iommu->iommu_dev->ops;
+
+	if (ops->get_resv_regions)
+		ops->get_resv_regions(dev, list);
+#else
+	iommu_get_resv_regions(dev, list);
+#endif
+}
+
+/**
+ * compat_iommu_hw_info() - what a device's IOMMU says of itself
+ * @dev: the device
+ * @length: gets the number of bytes
+ * @type: gets what they are
+ *
+ * 6.7 has it. Later the type is an enum, of the same size. Remove with 6.1.
+ *
+ * Return: data to be freed with kfree(), NULL if there is none, or an errno.
+ */
+static inline void *compat_iommu_hw_info(struct device *dev, u32 *length,
+					 u32 *type)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+	return NULL;
+#else
+	const struct iommu_ops *ops = dev->iommu->iommu_dev->ops;
+
+	return ops->hw_info ? ops->hw_info(dev, length, (void *)type) : NULL;
+#endif
+}
+
+/*
+ * 6.11: attachments have handles. The header that declares these functions is the
+ * kernel's own; whoever uses them imports the namespace IOMMUFD_INTERNAL.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
+struct iommu_attach_handle {
+	struct iommu_domain *domain;
+};
+
+static inline int iommu_attach_group_handle(struct iommu_domain *domain,
+					    struct iommu_group *group,
+					    struct iommu_attach_handle *handle)
+{
+	return iommu_attach_group(domain, group);
+}
+
+static inline void iommu_detach_group_handle(struct iommu_domain *domain,
+					     struct iommu_group *group)
+{
+	iommu_detach_group(domain, group);
+}
+#else
+int iommu_attach_group_handle(struct iommu_domain *domain,
+			      struct iommu_group *group,
+			      struct iommu_attach_handle *handle);
+void iommu_detach_group_handle(struct iommu_domain *domain,
+			       struct iommu_group *group);
+int iommu_replace_group_handle(struct iommu_group *group,
+			       struct iommu_domain *domain,
+			       struct iommu_attach_handle *handle);
+#endif
+
+/**
+ * compat_iommu_replace_group() - iommu_replace_group_handle()
+ * @group: the group, whose DMA the caller owns
+ * @from: the domain that it is attached to
+ * @to: another one, of the same driver
+ * @handle: a new handle for @to
+ *
+ * 6.11: the driver is asked to go over, which it may do without a moment of
+ * nothing. Before, the group is detached and attached: what it accesses meanwhile
+ * is refused. Remove with 6.1.
+ *
+ * Return: 0 or an errno, after which the group may be attached to nothing.
+ */
+static inline int compat_iommu_replace_group(struct iommu_group *group,
+					     struct iommu_domain *from,
+					     struct iommu_domain *to,
+					     struct iommu_attach_handle *handle)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
+	iommu_detach_group(from, group);
+	return iommu_attach_group(to, group);
+#else
+	return iommu_replace_group_handle(group, to, handle);
+#endif
+}
+
+#endif /* CONFIG_IOMMU_API */
 
 #endif /* IOMMUKIT_COMPAT_H */

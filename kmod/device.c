@@ -14,14 +14,29 @@
 #include <linux/iommukit.h>
 #include <linux/slab.h>
 
+#include "compat.h"
 #include "device.h"
 #include "fail.h"
 #include "fault.h"
 #include "ioas.h"
 #include "private.h"
 
-/* The table holds one user, the driver another: only the driver can end it. */
-static const struct object_ops device_object_ops = {};
+static void device_object_destroy(struct iommukit_object *obj);
+static bool is_attached(const struct iommukit_device *dev);
+static struct hwpt *detach_locked(struct iommukit_device *dev);
+
+/*
+ * The table holds one user, the driver another: only the driver can end the device.
+ * One that is user space's has no other, also while it is attached.
+ */
+static const struct object_ops device_object_ops = {
+	.destroy = device_object_destroy,
+};
+
+static bool is_users(const struct iommukit_device *dev)
+{
+	return dev->desc->stop;
+}
 
 /**
  * iommukit_device_get - look a device up for the time of a command
@@ -81,18 +96,18 @@ static void group_put(struct iommukit_ctx *ctx, struct device_group *group)
 /* ---- binding ---- */
 
 /**
- * iommukit_device_bind - give a device to a context
+ * device_object_create - make a device of any kind an object of a context
  * @ctx: the context; held, unless @desc says that it owns the device
  * @desc: the device
- * @id: gets the id of the object
  *
  * Nothing that the device accesses is translated until it is attached.
  *
  * Context: may sleep.
- * Return: the device; -ENOMEM; -EBUSY if the context has no id left.
+ * Return: the device for device_object_publish() or device_object_abort(); -ENOMEM; -EBUSY if the
+ * context has no id left.
  */
-struct iommukit_device *iommukit_device_bind(struct iommukit_ctx *ctx,
-				    const struct device_desc *desc, u32 *id)
+struct iommukit_device *device_object_create(struct iommukit_ctx *ctx,
+				      const struct device_desc *desc)
 {
 	struct iommukit_device *dev;
 	struct iommukit_object *obj;
@@ -111,34 +126,116 @@ struct iommukit_device *iommukit_device_bind(struct iommukit_ctx *ctx,
 	dev->desc = desc;
 	INIT_LIST_HEAD(&dev->link);
 	spin_lock_init(&dev->faults_lock);
-	if (!desc->owned_by_ctx)
-		iommukit_ctx_get(ctx);
-	object_hold(obj);
-	*id = obj->id;
-	object_publish(ctx, obj);
 	return dev;
 }
 
 /**
- * iommukit_device_unbind - take a device from its context
- * @dev: the device, not attached; gone on return
- *
- * Waits for running commands on it.
+ * device_object_publish - let others find a device
+ * @dev: the device; if it is user space's, it may be gone on return
+ */
+void device_object_publish(struct iommukit_device *dev)
+{
+	if (!dev->desc->owned_by_ctx)
+		iommukit_ctx_get(dev->ctx);
+	if (!is_users(dev))
+		object_hold(&dev->obj);
+	object_publish(dev->ctx, &dev->obj);
+}
+
+/**
+ * device_object_abort - give up a device that was not published
+ * @dev: the device; its description is the caller's again
  *
  * Context: may sleep.
  */
-void iommukit_device_unbind(struct iommukit_device *dev)
+void device_object_abort(struct iommukit_device *dev)
 {
-	struct iommukit_ctx *ctx = dev->ctx;
-	bool owned = dev->desc->owned_by_ctx;
+	group_put(dev->ctx, dev->group);
+	object_abort(dev->ctx, &dev->obj);
+}
 
-	if (WARN_ON_ONCE(!object_end_user(ctx, &dev->obj, false)))
+/**
+ * iommukit_device_add - device_object_create() and device_object_publish()
+ * @ctx: the context
+ * @desc: the device
+ * @id: gets the id of the object
+ *
+ * Context: may sleep.
+ * Return: the device or an errno of device_object_create().
+ */
+struct iommukit_device *iommukit_device_add(struct iommukit_ctx *ctx,
+					    const struct device_desc *desc,
+					    u32 *id)
+{
+	struct iommukit_device *dev = device_object_create(ctx, desc);
+
+	if (!IS_ERR(dev)) {
+		*id = dev->obj.id;
+		device_object_publish(dev);
+	}
+	return dev;
+}
+
+static void leave_group(struct iommukit_device *dev)
+{
+	group_put(dev->ctx, dev->group);
+	if (dev->desc->release)
+		dev->desc->release(dev->desc->priv);
+}
+
+/* Returns what a device was attached to, for hwpt_leave(), or NULL. */
+static struct hwpt *detach(struct iommukit_device *dev)
+{
+	struct hwpt *hwpt = NULL;
+
+	mutex_lock(&dev->group->lock);
+	if (is_attached(dev))
+		hwpt = detach_locked(dev);
+	mutex_unlock(&dev->group->lock);
+	return hwpt;
+}
+
+/*
+ * User space has ended it, or the context ends. The last part may wait for the pages
+ * of somebody: then the device has gone already.
+ */
+static void device_object_destroy(struct iommukit_object *obj)
+{
+	struct iommukit_device *dev = container_of(obj, struct iommukit_device,
+						   obj);
+	struct hwpt *hwpt;
+
+	if (WARN_ON_ONCE(!is_users(dev)))
 		return;
-	group_put(ctx, dev->group);
-	kfree(dev);
+	dev->desc->stop(dev->desc->priv);
+	hwpt = detach(dev);
+	leave_group(dev);
+	if (hwpt)
+		hwpt_leave(hwpt);
+}
+
+/**
+ * iommukit_device_unbind - take a device from its context
+ * @idev: the device, not attached; gone on return
+ *
+ * Waits for running commands on it. What of DMA was refused before is refused no
+ * more, once the last device of the group is unbound.
+ *
+ * Context: process context, may sleep.
+ */
+void iommukit_device_unbind(struct iommukit_device *idev)
+{
+	struct iommukit_ctx *ctx = idev->ctx;
+	bool owned = idev->desc->owned_by_ctx;
+
+	if (WARN_ON_ONCE(!object_end_user(ctx, &idev->obj, false)))
+		return;
+	leave_group(idev);
+	kfree(idev);
 	if (!owned)
 		iommukit_ctx_put(ctx);
 }
+EXPORT_SYMBOL_IOMMUKIT(iommukit_device_unbind);
 
 /* ---- reserved regions ---- */
 
@@ -226,8 +323,12 @@ static int prepare_domain(struct iommukit_device *dev, struct hwpt *hwpt)
 
 static int set_domain(struct iommukit_device *dev, struct hwpt *hwpt)
 {
-	return fail_point(-ENOMEM) ?:
-	       dev->desc->ops->set_domain(dev->desc->priv, hwpt->domain);
+	int rc = fail_point(-ENOMEM) ?:
+		 dev->desc->ops->set_domain(dev->desc->priv, hwpt->domain);
+
+	if (rc == -EIO)
+		dev->group->broken = true;
+	return rc;
 }
 
 static int attach_locked(struct iommukit_device *dev, struct hwpt *hwpt)
@@ -237,6 +338,8 @@ static int attach_locked(struct iommukit_device *dev, struct hwpt *hwpt)
 
 	if (is_attached(dev))
 		return -EBUSY;
+	if (group->broken)
+		return -EIO;
 	if (group->hwpt && group->hwpt != hwpt)
 		return -EINVAL;
 	rc = reserve_regions(dev, hwpt->ioas);
@@ -253,7 +356,8 @@ static int attach_locked(struct iommukit_device *dev, struct hwpt *hwpt)
 			goto err_unset_queue;
 	}
 	object_hold(&hwpt->obj);
-	object_hold(&dev->obj);
+	if (!is_users(dev))
+		object_hold(&dev->obj);
 	list_add_tail(&dev->link, &group->attached);
 	group->hwpt = hwpt;
 	return 0;
@@ -333,6 +437,8 @@ static int replace_locked(struct iommukit_device *dev, struct hwpt *hwpt,
 
 	if (!is_attached(dev))
 		return -EINVAL;
+	if (group->broken)
+		return -EIO;
 	if (group->hwpt == hwpt)
 		return 0;
 	rc = prepare_group(group, hwpt);
@@ -382,10 +488,12 @@ static struct hwpt *detach_locked(struct iommukit_device *dev)
 	if (list_empty(&group->attached)) {
 		dev->desc->ops->set_domain(dev->desc->priv, NULL);
 		group->hwpt = NULL;
+		group->broken = false;
 	}
 	device_set_queue(dev, NULL);
 	unreserve_regions(dev, hwpt->ioas);
-	object_release(&dev->obj);
+	if (!is_users(dev))
+		object_release(&dev->obj);
 	return hwpt;
 }
 
@@ -507,53 +615,104 @@ static int change(struct iommukit_device *dev, u32 *pt_id, bool replace)
 
 /**
  * iommukit_device_attach - let a device translate
- * @dev: the device
+ * @idev: the device
  * @pt_id: an IOAS or a HWPT; on success the HWPT, else not changed
  *
- * Context: may sleep; killable. The caller serialises attach, replace, detach and
- * unbind of one device.
+ * Its group goes there with its first device that is attached; the others can be
+ * attached to the same only. All that is mapped is pinned.
+ *
+ * Context: process context, may sleep; killable. No mmap_lock held. The driver
+ * serialises attach, replace, detach and unbind of one device; devices of one group
+ * need not be.
  * Return: 0; -ENOENT if there is no such object; -EINVAL if it is of another kind,
  * does not suit the device, or the group uses another HWPT; -EBUSY if the device
- * is attached; -EADDRINUSE if something is mapped or allowed where the device does
- * not translate, or cannot; -ENOMEM; -EINTR; errnos of iova_space_add_domain().
+ * is attached, or being reset; -EADDRINUSE if something is mapped or allowed where the
+ * device does not translate, or is not aligned as its IOMMU needs; -EIO if the
+ * group is broken, see iommukit_device_replace(); -ENOMEM; -EINTR; -EFAULT and other
+ * errnos of iommukit_access_pin_pages(); errnos of the IOMMU driver.
  */
-int iommukit_device_attach(struct iommukit_device *dev, u32 *pt_id)
+int iommukit_device_attach(struct iommukit_device *idev, u32 *pt_id)
 {
-	return change(dev, pt_id, false);
+	return change(idev, pt_id, false);
 }
+EXPORT_SYMBOL_IOMMUKIT(iommukit_device_attach);
 
 /**
  * iommukit_device_replace - let a device's group use something else from now on
- * @dev: the device
+ * @idev: an attached device
  * @pt_id: as for iommukit_device_attach()
  *
+ * What devices of the group access meanwhile goes by the old HWPT or by the new one,
+ * or is refused for a moment: before Linux 6.11 always, later as the IOMMU driver
+ * can. On return nothing goes by the old one any more.
+ *
  * Context: as iommukit_device_attach().
- * Return: as iommukit_device_attach(), after which nothing has changed; but -EINVAL if the
- * device is not attached.
+ * Return: as iommukit_device_attach(), after which nothing has changed; but -EINVAL if
+ * the device is not attached; -EIO if the IOMMU driver has refused to go back to the
+ * old HWPT, against its promise: all DMA of the group is refused until its last device
+ * is detached.
  */
-int iommukit_device_replace(struct iommukit_device *dev, u32 *pt_id)
+int iommukit_device_replace(struct iommukit_device *idev, u32 *pt_id)
 {
-	return change(dev, pt_id, true);
+	return change(idev, pt_id, true);
+}
+EXPORT_SYMBOL_IOMMUKIT(iommukit_device_replace);
+
+/**
+ * device_try_detach - detach a device if it is attached
+ * @dev: the device
+ *
+ * Context: may sleep.
+ * Return: 0, or -EINVAL if it is not attached.
+ */
+int device_try_detach(struct iommukit_device *dev)
+{
+	struct hwpt *hwpt = detach(dev);
+
+	if (!hwpt)
+		return -EINVAL;
+	hwpt_leave(hwpt);
+	return 0;
 }
 
 /**
  * iommukit_device_detach - let a device translate no more
- * @dev: the device, attached
+ * @idev: an attached device
  *
- * What its group uses stays in use until the last of the group is detached.
+ * What its group uses stays in use until the last of the group is detached; from then
+ * on all DMA of the group is refused.
  *
- * Context: may sleep. Cannot fail.
+ * Context: process context, may sleep. Cannot fail.
  */
-void iommukit_device_detach(struct iommukit_device *dev)
+void iommukit_device_detach(struct iommukit_device *idev)
 {
-	struct hwpt *hwpt = NULL;
-
-	mutex_lock(&dev->group->lock);
-	if (is_attached(dev))
-		hwpt = detach_locked(dev);
-	mutex_unlock(&dev->group->lock);
-	if (hwpt)
-		hwpt_leave(hwpt);
-	else
+	if (device_try_detach(idev))
 		pr_warn_once("detach of a device that is not attached\n");
 }
+EXPORT_SYMBOL_IOMMUKIT(iommukit_device_detach);
+
+/**
+ * iommukit_device_to_ctx - the context that a device is bound to
+ * @idev: the device
+ *
+ * Context: any.
+ * Return: the context, without another reference.
+ */
+struct iommukit_ctx *iommukit_device_to_ctx(struct iommukit_device *idev)
+{
+	return idev->ctx;
+}
+EXPORT_SYMBOL_IOMMUKIT(iommukit_device_to_ctx);
+
+/**
+ * iommukit_device_to_id - the id of a device
+ * @idev: the device
+ *
+ * Context: any.
+ * Return: the id in its context.
+ */
+u32 iommukit_device_to_id(struct iommukit_device *idev)
+{
+	return idev->obj.id;
+}
+EXPORT_SYMBOL_IOMMUKIT(iommukit_device_to_id);

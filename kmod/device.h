@@ -6,6 +6,7 @@
 #ifndef IOMMUKIT_DEVICE_H
 #define IOMMUKIT_DEVICE_H
 
+#include <linux/iommukit.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
@@ -69,8 +70,8 @@ struct device_user_data {
  * @set_domain: let all devices of a group use @domain, or none if NULL, from now
  *	on; no device of the group uses the former one when it returns. @priv is
  *	the device on whose behalf. Returns 0, else nothing has changed: -EINVAL if
- *	the domain does not suit the group. Must not fail for NULL, nor for a
- *	domain that it was switched away from a moment ago.
+ *	the domain does not suit the group; -EIO if the group can use none until
+ *	it was set to NULL. Must not fail for NULL.
  * @nested_create: make a domain that is nested in @parent, which was made with
  *	DOMAIN_CREATE_PARENT by the same kind of devices and stays meanwhile.
  *	Returns it; -EOPNOTSUPP if the type of the data is not known; -EINVAL if it
@@ -104,6 +105,10 @@ struct device_ops {
  * @regions: what it does not translate
  * @nr_regions: how many
  * @owned_by_ctx: it ends with the context, rather than keeping it alive
+ * @stop: only of a device that is user space's to end, and then does so by itself:
+ *	called with @priv before it is detached for good, to keep it from memory
+ * @release: called with @priv when the device has ended, which was the last use of
+ *	all this; or NULL. Both may sleep.
  *
  * Must stay until the device is unbound.
  */
@@ -116,6 +121,8 @@ struct device_desc {
 	const struct device_region *regions;
 	unsigned int nr_regions;
 	bool owned_by_ctx;
+	void (*stop)(void *priv);
+	void (*release)(void *priv);
 };
 
 /**
@@ -123,8 +130,10 @@ struct device_desc {
  * @link: in the context's list, under its groups_lock
  * @bound: number of devices, under the same
  * @key: device_desc.group
- * @lock: mutex: protects @hwpt and @attached; outside of the locks of a space
+ * @lock: mutex: protects all that follows; outside of the locks of a space
  * @hwpt: what they are attached to, or NULL: nothing is translated
+ * @broken: they are attached, but nothing is translated for them until they are
+ *	detached
  * @attached: struct iommukit_device
  */
 struct device_group {
@@ -133,6 +142,7 @@ struct device_group {
 	const void *key;
 	struct mutex lock;
 	struct hwpt *hwpt;
+	bool broken;
 	struct list_head attached;
 };
 
@@ -194,12 +204,14 @@ struct hwpt {
 	unsigned long msi_base;
 };
 
-struct iommukit_device *iommukit_device_bind(struct iommukit_ctx *ctx,
-				    const struct device_desc *desc, u32 *id);
-void iommukit_device_unbind(struct iommukit_device *dev);
-int iommukit_device_attach(struct iommukit_device *dev, u32 *pt_id);
-int iommukit_device_replace(struct iommukit_device *dev, u32 *pt_id);
-void iommukit_device_detach(struct iommukit_device *dev);
+struct iommukit_device *iommukit_device_add(struct iommukit_ctx *ctx,
+					    const struct device_desc *desc,
+					    u32 *id);
+struct iommukit_device *device_object_create(struct iommukit_ctx *ctx,
+				      const struct device_desc *desc);
+void device_object_publish(struct iommukit_device *dev);
+void device_object_abort(struct iommukit_device *dev);
+int device_try_detach(struct iommukit_device *dev);
 struct iommukit_device *iommukit_device_get(struct iommukit_ctx *ctx, u32 id);
 int device_cmd_hw_info(struct iommukit_ucmd *ucmd);
 

@@ -80,7 +80,7 @@ struct iommukit_soft_device *iommukit_soft_device_bind(struct iommukit_ctx *ictx
 	sdev->desc.priv = sdev;
 	sdev->desc.group = sdev;
 	sdev->desc.abilities = DEVICE_USER_DOMAINS | DEVICE_DIRTY_TRACKING;
-	sdev->dev = iommukit_device_bind(ictx, &sdev->desc, id);
+	sdev->dev = iommukit_device_add(ictx, &sdev->desc, id);
 	if (!IS_ERR(sdev->dev))
 		return sdev;
 

@@ -14,6 +14,7 @@
 #ifndef IOMMUKIT_DOMAIN_H
 #define IOMMUKIT_DOMAIN_H
 
+#include <linux/iommu.h>
 #include <linux/types.h>
 #include <asm/barrier.h>
 
@@ -33,19 +34,25 @@ enum {
 
 /**
  * struct domain_gather - What was unmapped and may still be reached
- * @tables: physical address of the first table that became empty, or 0; it holds
- *	the address of the next one
+ * @tables: for tables of software: physical address of the first one that became
+ *	empty, or 0; it holds the address of the next one
+ * @hw: for hardware: as the kernel's IOMMU drivers gather it
+ * @hw_pending: there is something in @hw
  *
  * On the stack of whoever unmaps. Belongs to one domain.
  */
 struct domain_gather {
 	phys_addr_t tables;
+	struct iommu_iotlb_gather hw;
+	bool hw_pending;
 };
 
 /* Before the first unmap; sync leaves it the same way. */
 static inline void domain_gather_init(struct domain_gather *gather)
 {
-	*gather = (struct domain_gather){};
+	gather->tables = 0;
+	iommu_iotlb_gather_init(&gather->hw);
+	gather->hw_pending = false;
 }
 
 /**

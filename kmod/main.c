@@ -407,10 +407,6 @@ static int __init iommukit_init(void)
 	return 0;
 
 err_domain_soft:
-		goto err_domain;
-	return 0;
-
-err_domain:
 	domain_soft_cache_destroy();
 err_iova:
 	iova_cache_destroy();

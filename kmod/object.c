@@ -321,6 +321,49 @@ bool object_end_user(struct iommukit_ctx *ctx, struct iommukit_object *obj,
 }
 
 /**
+ * object_take - take an object out of the table on behalf of what it stands for
+ * @ctx: its context
+ * @obj: an object that never has lasting users, and whose destroy routine cannot
+ *	have come to its end, being kept by a lock of the caller's
+ *
+ * Context: any.
+ * Return: true if its end is up to the caller, by object_end_taken(), and the context
+ * waits for that; false if somebody else is ending it.
+ */
+bool object_take(struct iommukit_ctx *ctx, struct iommukit_object *obj)
+{
+	bool mine;
+
+	xa_lock(&ctx->objects);
+	mine = xa_load(&ctx->objects, obj->id) == obj;
+	if (mine) {
+		__xa_erase(&ctx->objects, obj->id);
+		ctx->taken++;
+	}
+	xa_unlock(&ctx->objects);
+	return mine;
+}
+
+/**
+ * object_end_taken - end an object of object_take()
+ * @ctx: its context; may be gone on return
+ * @obj: the object
+ *
+ * Waits for commands that run on it. There are no new ones.
+ *
+ * Context: may sleep.
+ */
+void object_end_taken(struct iommukit_ctx *ctx, struct iommukit_object *obj)
+{
+	wait_event_idle(ctx->wait, refcount_read(&obj->busy) == 1);
+	object_destroy(obj);
+	xa_lock(&ctx->objects);
+	ctx->taken--;
+	wake_up_all(&ctx->wait);
+	xa_unlock(&ctx->objects);
+}
+
+/**
  * object_remove - take an object out of the table on behalf of its driver
  * @ctx: the context
  * @obj: an object the caller is the last lasting user of
@@ -335,9 +378,23 @@ void object_remove(struct iommukit_ctx *ctx, struct iommukit_object *obj)
 	xa_erase(&ctx->objects, obj->id);
 }
 
+/* Returns whether there were some that others have taken out of the table. */
+static bool await_taken(struct iommukit_ctx *ctx)
+{
+	bool some;
+
+	/* Whoever brought the last one to its end may still be inside the lock. */
+	xa_lock(&ctx->objects);
+	some = ctx->taken;
+	xa_unlock(&ctx->objects);
+	if (some)
+		wait_event_idle(ctx->wait, !READ_ONCE(ctx->taken));
+	return some;
+}
+
 /**
  * objects_destroy_all - end all objects when their context ends
- * @ctx: the context; nobody else can reach it
+ * @ctx: the context; nobody else can find an object in it
  *
  * An object may be used by others, so passes over the table destroy what is not
  * used until nothing is left.
@@ -357,7 +414,7 @@ void objects_destroy_all(struct iommukit_ctx *ctx)
 			progress = true;
 			cond_resched();
 		}
-	} while (progress);
+	} while (await_taken(ctx) || progress);
 	WARN_ON(!xa_empty(&ctx->objects));
 	xa_destroy(&ctx->objects);
 }

@@ -58,6 +58,8 @@ int object_destroy_id(struct iommukit_ctx *ctx, u32 id);
 bool object_tryget(struct iommukit_ctx *ctx, struct iommukit_object *obj);
 bool object_end_user(struct iommukit_ctx *ctx, struct iommukit_object *obj,
 		    bool destroy);
+bool object_take(struct iommukit_ctx *ctx, struct iommukit_object *obj);
+void object_end_taken(struct iommukit_ctx *ctx, struct iommukit_object *obj);
 void object_remove(struct iommukit_ctx *ctx, struct iommukit_object *obj);
 void objects_destroy_all(struct iommukit_ctx *ctx);
 

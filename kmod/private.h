@@ -10,8 +10,19 @@
  *                       pin and unpin; written by attach, replace, detach.
  *                       Never held over an unmap callback, but over the
  *                       faulting of rw and pin: a change waits for those.
+ *   iommukit_offer.lock mutex: who has a device that a driver offers. Taken by the
+ *                       driver's remove, with the device's lock held, and by the
+ *                       end of the device as an object. User memory is not touched
+ *                       under it.
+ *   iommukit_offer.change
+ *                       mutex: one attach, replace or detach of such a device at a
+ *                       time
  *   ioas.lock           mutex: one HWPT of an IOAS comes or goes at a time
  *   device_group.lock   mutex: which HWPT a group of devices uses
+ *   claims_lock         mutex, inside iommukit_offer.lock: which IOMMU groups contexts
+ *                       have; outside of the kernel's locks of groups
+ *   group_claim.lock    mutex, inside device_group.lock: the domain of an IOMMU group;
+ *                       as well
  *   iova_space.domains_lock
  *                       rwsem: which domains mirror a space. Read while areas
  *                       are put into them or taken out. No page is waited for
@@ -77,7 +88,9 @@ struct file;
  * @file: that file. Whoever needs the context to stay holds the file.
  * @objects: all objects by id; reserved ids hold no object yet. The marked one is
  *	the compatibility IOAS of VFIO.
- * @wait: woken when a short-term count of an object falls
+ * @wait: woken when a short-term count of an object, or @taken, falls
+ * @taken: objects that are not in the table any more and have not come to their end,
+ *	under the lock of @objects
  * @account_mm: count pinned pages against the owner's mm instead of its user;
  *	latched into each pages object. Changed only while @objects is empty.
  * @groups_lock: mutex: protects @groups; a leaf
@@ -87,6 +100,7 @@ struct iommukit_ctx {
 	struct file *file;
 	struct xarray objects;
 	wait_queue_head_t wait;
+	unsigned int taken;
 	bool account_mm;
 	struct mutex groups_lock;
 	struct list_head groups;

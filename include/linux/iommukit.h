@@ -18,11 +18,15 @@
 #include <linux/module.h>
 #include <linux/types.h>
 
+struct device;
 struct file;
+struct iommu_group;
 struct page;
 struct iommukit_access;
 struct iommukit_ctx;
+struct iommukit_device;
 struct iommukit_iova_bitmap;
+struct iommukit_offer;
 struct iommukit_soft_device;
 
 /*
@@ -218,6 +222,41 @@ struct iommukit_iova_bitmap_args {
  * copies that run, which is a matter of microseconds.
  */
 
+/**
+ * DOC: Devices of hardware
+ *
+ * There are two ways to give a device behind an IOMMU to a context. In both its driver
+ * sets driver_managed_dma, and does no DMA of its own; a group of devices that the
+ * IOMMU cannot tell apart goes to one context as a whole, or not at all.
+ *
+ * **A driver with a file of its own** binds the device itself: iommukit_device_bind(),
+ * then attach, replace and detach as its user says, then detach and unbind, at the
+ * latest in its remove. It keeps the device from the bus before it detaches it for
+ * good. The device keeps the context.
+ *
+ * **A driver that has nothing to say** offers the device: iommukit_offer_add() in its
+ * probe, iommukit_offer_remove() in its remove, and user space takes it by name
+ * (IOMMUKIT_DEVICE_BIND). The context owns the device then.
+ */
+
+/**
+ * struct iommukit_offer_ops - The driver of a device that user space may take
+ * @start: user space has it from now on: make it work, and let it master the bus. Its
+ *	DMA is refused at that time, or goes where others of its group are attached.
+ *	Returns 0, or the errno of the command, after which the device is as before.
+ * @stop: keep it from the bus. May be called more than once, beside commands that run
+ *	on it, and beside itself.
+ * @end: user space does not have it any more: undo @start. @stop was called, for its
+ *	DMA may be let through again.
+ *
+ * All are called in process context and may sleep. @start and @end exclude each other.
+ */
+struct iommukit_offer_ops {
+	int (*start)(struct device *dev);
+	void (*stop)(struct device *dev);
+	void (*end)(struct device *dev);
+};
+
 #if IS_ENABLED(CONFIG_MMU)
 
 struct iommukit_ctx *iommukit_ctx_from_file(struct file *file);
@@ -258,6 +297,22 @@ int iommukit_soft_device_translate(struct iommukit_soft_device *sdev,
 int iommukit_soft_device_rw(struct iommukit_soft_device *sdev,
 			    unsigned long iova, void *data, size_t length,
 			    unsigned int flags);
+
+#ifdef CONFIG_IOMMU_API
+struct iommukit_device *iommukit_device_bind(struct iommukit_ctx *ictx,
+					     struct device *dev, u32 *id);
+bool iommukit_ctx_has_group(struct iommukit_ctx *ictx, struct iommu_group *group);
+#endif
+void iommukit_device_unbind(struct iommukit_device *idev);
+int iommukit_device_attach(struct iommukit_device *idev, u32 *pt_id);
+int iommukit_device_replace(struct iommukit_device *idev, u32 *pt_id);
+void iommukit_device_detach(struct iommukit_device *idev);
+struct iommukit_ctx *iommukit_device_to_ctx(struct iommukit_device *idev);
+u32 iommukit_device_to_id(struct iommukit_device *idev);
+
+struct iommukit_offer *iommukit_offer_add(struct device *dev,
+					  const struct iommukit_offer_ops *ops);
+void iommukit_offer_remove(struct iommukit_offer *offer);
 
 struct iommukit_iova_bitmap *
 iommukit_iova_bitmap_alloc(const struct iommukit_iova_bitmap_args *args);
@@ -349,6 +404,45 @@ static inline int iommukit_access_rw(struct iommukit_access *access,
 	return -EOPNOTSUPP;
 }
 
+static inline void iommukit_device_unbind(struct iommukit_device *idev)
+{
+}
+
+static inline int iommukit_device_attach(struct iommukit_device *idev, u32 *pt_id)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int iommukit_device_replace(struct iommukit_device *idev, u32 *pt_id)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void iommukit_device_detach(struct iommukit_device *idev)
+{
+}
+
+static inline struct iommukit_ctx *
+iommukit_device_to_ctx(struct iommukit_device *idev)
+{
+	return NULL;
+}
+
+static inline u32 iommukit_device_to_id(struct iommukit_device *idev)
+{
+	return 0;
+}
+
+static inline struct iommukit_offer *
+iommukit_offer_add(struct device *dev, const struct iommukit_offer_ops *ops)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+
+static inline void iommukit_offer_remove(struct iommukit_offer *offer)
+{
+}
+
 static inline struct iommukit_soft_device *
 iommukit_soft_device_bind(struct iommukit_ctx *ictx, u32 *id)
 {
@@ -432,6 +526,22 @@ iommukit_iova_bitmap_error(const struct iommukit_iova_bitmap *bitmap)
 }
 
 #endif /* CONFIG_MMU */
+
+#if !IS_ENABLED(CONFIG_MMU) || !defined(CONFIG_IOMMU_API)
+
+static inline struct iommukit_device *
+iommukit_device_bind(struct iommukit_ctx *ictx, struct device *dev, u32 *id)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+
+static inline bool iommukit_ctx_has_group(struct iommukit_ctx *ictx,
+					  struct iommu_group *group)
+{
+	return false;
+}
+
+#endif
 
 /**
  * iommukit_iova_bitmap_set - record that a range of IOVA was written

@@ -238,7 +238,7 @@ static int mock_create(const struct test_request *req, struct mock_spec *spec)
 						IOMMUKIT_TEST_DEVICE_SW_MSI)),
 		.owned_by_ctx = true,
 	};
-	mock->dev = iommukit_device_bind(req->ictx, &mock->desc, &dev_id);
+	mock->dev = iommukit_device_add(req->ictx, &mock->desc, &dev_id);
 	if (IS_ERR(mock->dev)) {
 		ret = PTR_ERR(mock->dev);
 		goto err_put_group;

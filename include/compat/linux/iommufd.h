@@ -9,8 +9,9 @@
  * Its sources stay as they are: this file imports iommukit's symbol namespace,
  * and importing IOMMUFD as well does no harm.
  *
- * The names are those of accesses and contexts, the same from Linux 6.12 to 7.2.
- * Devices, vIOMMUs and the helpers for VFIO are not there.
+ * The names are those of accesses and contexts, the same from Linux 6.12 to 7.2, and
+ * those of devices as 6.12 has them: attach, replace and detach take no PASID. vIOMMUs
+ * and the helpers for VFIO are not there.
  *
  * The meaning is that of <linux/iommukit.h>. What a driver may notice:
  *
@@ -32,6 +33,17 @@ IOMMUKIT_IMPORT_NS;
 #define iommufd_ctx_from_fd		iommukit_ctx_from_fd
 #define iommufd_ctx_get			iommukit_ctx_get
 #define iommufd_ctx_put			iommukit_ctx_put
+
+#define iommufd_ctx_has_group		iommukit_ctx_has_group
+
+#define iommufd_device			iommukit_device
+#define iommufd_device_bind		iommukit_device_bind
+#define iommufd_device_unbind		iommukit_device_unbind
+#define iommufd_device_attach		iommukit_device_attach
+#define iommufd_device_replace		iommukit_device_replace
+#define iommufd_device_detach		iommukit_device_detach
+#define iommufd_device_to_ictx		iommukit_device_to_ctx
+#define iommufd_device_to_id		iommukit_device_to_id
 
 #define iommufd_access			iommukit_access
 #define iommufd_access_ops		iommukit_access_ops
