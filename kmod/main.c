@@ -20,6 +20,7 @@
 
 #include "compat.h"
 #include "device.h"
+#include "device_offer.h"
 #include "dirty.h"
 #include "domain_soft.h"
 #include "fail.h"
@@ -121,6 +122,8 @@ static int cmd_info(struct iommukit_ucmd *ucmd)
 	cmd->out_version_patch = version[2];
 	cmd->out_features = IOMMUKIT_FEATURE_MAP_FILE |
 			    IOMMUKIT_FEATURE_IOAS_DIRTY;
+	if (IS_ENABLED(CONFIG_IOMMU_API))
+		cmd->out_features |= IOMMUKIT_FEATURE_DEVICE_BIND;
 	if (iommukit_test_present())
 		cmd->out_features |= IOMMUKIT_FEATURE_TEST;
 	cmd->out_page_sizes = PAGE_SIZE;
@@ -132,6 +135,9 @@ static int cmd_info(struct iommukit_ucmd *ucmd)
 
 /* As large as the largest structure, or as the test module's may be. */
 union command_buffer {
+	struct iommukit_device_attach device_attach;
+	struct iommukit_device_bind device_bind;
+	struct iommukit_device_detach device_detach;
 	struct iommukit_destroy destroy;
 	struct iommukit_fault_alloc fault_alloc;
 	struct iommukit_hw_info hw_info;
@@ -202,6 +208,12 @@ static const struct command compat_commands[] = {
 };
 
 static const struct command ext_commands[] = {
+	COMMAND(IOMMUKIT_DEVICE_BIND, device_cmd_bind,
+		struct iommukit_device_bind, name),
+	COMMAND(IOMMUKIT_DEVICE_ATTACH, device_cmd_attach,
+		struct iommukit_device_attach, pt_id),
+	COMMAND(IOMMUKIT_DEVICE_DETACH, device_cmd_detach,
+		struct iommukit_device_detach, dev_id),
 	COMMAND(IOMMUKIT_IOAS_SET_DIRTY_TRACKING, ioas_cmd_set_dirty_tracking,
 		struct iommukit_ioas_set_dirty_tracking, __reserved),
 	COMMAND(IOMMUKIT_IOAS_GET_DIRTY_BITMAP, ioas_cmd_get_dirty_bitmap,

@@ -68,8 +68,11 @@ enum {
 
 	IOMMUKIT_CMD_EXT_BASE = 0xc0,
 	IOMMUKIT_CMD_INFO = IOMMUKIT_CMD_EXT_BASE,
-	IOMMUKIT_CMD_IOAS_SET_DIRTY_TRACKING = 0xc8,
-	IOMMUKIT_CMD_IOAS_GET_DIRTY_BITMAP = 0xc9,
+	IOMMUKIT_CMD_DEVICE_BIND = 0xc8,
+	IOMMUKIT_CMD_DEVICE_ATTACH = 0xc9,
+	IOMMUKIT_CMD_DEVICE_DETACH = 0xca,
+	IOMMUKIT_CMD_IOAS_SET_DIRTY_TRACKING = 0xcc,
+	IOMMUKIT_CMD_IOAS_GET_DIRTY_BITMAP = 0xcd,
 };
 
 /**
@@ -398,11 +401,14 @@ struct iommukit_vfio_ioas {
  * @IOMMUKIT_FEATURE_MAP_FILE: IOMMUKIT_IOAS_MAP_FILE is there
  * @IOMMUKIT_FEATURE_TEST: the test module is loaded
  * @IOMMUKIT_FEATURE_IOAS_DIRTY: IOMMUKIT_IOAS_SET_DIRTY_TRACKING is there
+ * @IOMMUKIT_FEATURE_DEVICE_BIND: IOMMUKIT_DEVICE_BIND is there, and the kernel knows
+ *                                IOMMUs; a machine may have none
  */
 enum iommukit_features {
 	IOMMUKIT_FEATURE_MAP_FILE = 1 << 0,
 	IOMMUKIT_FEATURE_TEST = 1 << 1,
 	IOMMUKIT_FEATURE_IOAS_DIRTY = 1 << 2,
+	IOMMUKIT_FEATURE_DEVICE_BIND = 1 << 3,
 };
 
 /**
@@ -497,5 +503,6 @@ struct iommukit_ioas_get_dirty_bitmap {
 	_IO(IOMMUKIT_TYPE, IOMMUKIT_CMD_IOAS_GET_DIRTY_BITMAP)
 
 #include <linux/iommukit_hwpt.h>
+#include <linux/iommukit_device.h>
 
 #endif /* _UAPI_LINUX_IOMMUKIT_H */
