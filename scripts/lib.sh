@@ -22,7 +22,7 @@ progress() { if [[ -t 2 ]]; then say "$*"; fi; }
 named_kernel()
 {
 	case $1 in
-	*-*) "$top/scripts/build-kernel" "$1" ;;
+	*-*|7.2) "$top/scripts/build-kernel" "$1" ;;
 	*) if [[ -e $cache/kernels/$1/release ]]; then
 			readlink -f "$cache/kernels/$1"
 		else
