@@ -85,6 +85,31 @@ suites_build()
 	echo "1..1"
 }
 
+# What the guest suite finds in the machine: devices that do DMA when told to, alone
+# in their IOMMU groups, two in one group, and one beside a function in use.
+suites_machine()
+{
+	local kernel=$1 device
+
+	[[ $kernel != uml-* ]] || return 0
+	printf '%s\n' --iommu intel
+	for device in edu,addr=5.0 edu,addr=7.0 \
+		edu,addr=6.0,multifunction=on edu,addr=6.1 \
+		edu,addr=8.0,multifunction=on virtio-rng-pci,addr=8.1; do
+		printf '%s\n' --device "$device"
+	done
+}
+
+# suites_guest NAME KERNEL ARG...: the guest suite, by run-vm with more arguments.
+suites_guest()
+{
+	local name=$1 kernel=$2 machine
+	shift 2
+
+	mapfile -t machine < <(suites_machine "$kernel")
+	suite "$name" "$top/scripts/run-vm" --kernel "$kernel" "${machine[@]}" "$@"
+}
+
 # suites_lock: two at a time in one tree would overwrite each other's results.
 suites_lock()
 {
