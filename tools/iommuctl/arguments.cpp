@@ -6,6 +6,7 @@
 
 #include "command_table.h"
 #include "failure.h"
+#include "pci.h"
 #include "words.h"
 
 #include <algorithm>
@@ -39,6 +40,17 @@ std::uint64_t check_number(const Param &param, std::string_view value)
 	if (param.kind == Kind::size && !*number)
 		throw bad_value(param, value, "it must be at least 1 byte");
 	return *number;
+}
+
+std::string check_address(const Param &param, std::string_view value)
+{
+	constexpr std::string_view hint = "a PCI address like 0000:00:05.0 or 00:05.0";
+
+	if (auto address = pci_address(value))
+		return *address;
+	throw bad_value(param, value,
+			(param.kind == Kind::device ? "write an id, or " : "write ") +
+				std::string(hint));
 }
 
 IovaRange check_range(const Param &param, std::string_view value)
@@ -102,6 +114,15 @@ std::optional<ObjectId> Arguments::id(std::string_view name) const
 	return ObjectId(static_cast<std::uint32_t>(*value));
 }
 
+std::optional<std::string> Arguments::address(std::string_view name) const
+{
+	auto it = addresses_.find(name);
+
+	if (it == addresses_.end())
+		return std::nullopt;
+	return it->second;
+}
+
 std::optional<std::string> Arguments::text(std::string_view name) const
 {
 	auto it = texts_.find(name);
@@ -127,6 +148,15 @@ void Arguments::set(const Param &param, std::string_view value, std::string_view
 		throw usage_failure(std::string(param.name) + " is given twice",
 				    "help " + std::string(command));
 	switch (param.kind) {
+	case Kind::device:
+		if (auto id = parse_number(value); id && *id <= UINT32_MAX) {
+			numbers_.emplace(param.name, *id);
+			break;
+		}
+		[[fallthrough]];
+	case Kind::pci:
+		addresses_.emplace(param.name, check_address(param, value));
+		break;
 	case Kind::number:
 	case Kind::size:
 	case Kind::address:

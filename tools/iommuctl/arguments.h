@@ -23,6 +23,8 @@ class Arguments {
 	std::optional<iommukit::Bytes> size(std::string_view name) const;
 	std::optional<iommukit::Iova> iova(std::string_view name) const;
 	std::optional<iommukit::ObjectId> id(std::string_view name) const;
+	// Of a PCI function, as the kernel writes it.
+	std::optional<std::string> address(std::string_view name) const;
 	std::optional<std::string> text(std::string_view name) const;
 	const std::vector<iommukit::IovaRange> &ranges() const { return ranges_; }
 	// For parameters that the parser has made sure of.
@@ -35,6 +37,7 @@ class Arguments {
     private:
 	std::map<std::string, std::string, std::less<>> texts_;
 	std::map<std::string, std::uint64_t, std::less<>> numbers_;
+	std::map<std::string, std::string, std::less<>> addresses_;
 	std::vector<iommukit::IovaRange> ranges_;
 };
 

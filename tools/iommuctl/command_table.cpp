@@ -191,6 +191,12 @@ std::string placeholder(const Param &param)
 	case Kind::id:
 		out = "ID";
 		break;
+	case Kind::device:
+		out = "ID|PCI-ADDRESS";
+		break;
+	case Kind::pci:
+		out = "PCI-ADDRESS";
+		break;
 	case Kind::ranges:
 		out = "FIRST-LAST";
 		break;

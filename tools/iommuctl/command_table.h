@@ -19,6 +19,8 @@ enum class Kind {
 	size,
 	address,
 	id,
+	device, // an id, or a PCI address
+	pci,
 	choice,
 	path,
 	text,

@@ -47,9 +47,9 @@ Json page_sizes(std::uint64_t sizes)
 
 Json features(std::uint64_t bits)
 {
-	constexpr std::uint64_t known = IOMMUKIT_FEATURE_MAP_FILE |
-					IOMMUKIT_FEATURE_TEST |
-					IOMMUKIT_FEATURE_IOAS_DIRTY;
+	constexpr std::uint64_t known =
+		IOMMUKIT_FEATURE_MAP_FILE | IOMMUKIT_FEATURE_TEST |
+		IOMMUKIT_FEATURE_IOAS_DIRTY | IOMMUKIT_FEATURE_DEVICE_BIND;
 	Json out = Json::array();
 
 	if (bits & IOMMUKIT_FEATURE_MAP_FILE)
@@ -58,6 +58,8 @@ Json features(std::uint64_t bits)
 		out.push_back("test");
 	if (bits & IOMMUKIT_FEATURE_IOAS_DIRTY)
 		out.push_back("ioas-dirty");
+	if (bits & IOMMUKIT_FEATURE_DEVICE_BIND)
+		out.push_back("device-bind");
 	// A newer module may have features that this tool has no name for.
 	if (bits & ~known)
 		out.push_back(hex(bits & ~known));

@@ -101,6 +101,11 @@ std::vector<Device> devices(Session &session)
 				       .ioas = port.ioas,
 				       .hwpt = port.hwpt});
 	}
+	for (const auto &record : context.functions)
+		out.push_back({.id = record->device.id(),
+			       .pci = record.get(),
+			       .ioas = record->ioas,
+			       .hwpt = record->hwpt});
 	for (const auto &record : context.mocks)
 		out.push_back({.id = record->mock.device(),
 			       .mock = record.get(),
@@ -110,23 +115,32 @@ std::vector<Device> devices(Session &session)
 	return out;
 }
 
-Device find_device(Session &session, std::optional<ObjectId> id)
+Device find_device(Session &session, const Arguments &args, std::string_view name)
 {
 	std::vector<Device> list = devices(session);
+	auto id = args.id(name);
+	auto address = args.address(name);
 
-	if (!id && list.size() == 1)
+	if (!args.has(name) && list.size() == 1)
 		return list[0];
-	if (!id)
-		throw usage_failure(list.empty() ? "there is no device in this session"
-						 : "there are several devices",
-				    list.empty() ? "make one with device add"
-						 : "name one; device show lists them");
-	auto it = std::ranges::find(list, *id, &Device::id);
+	if (!args.has(name))
+		throw usage_failure(
+			list.empty() ? "there is no device in this session"
+				     : "there are several devices",
+			list.empty()
+				? "make one with device add, or bind one with device "
+				  "bind"
+				: "name one; device show lists them");
+	auto it = std::ranges::find_if(list, [&](const Device &device) {
+		return address ? device.pci && device.pci->function.address() == *address
+			       : device.id == *id;
+	});
 	if (it == list.end())
 		throw Failure(Exit::refused,
-			      "there is no device " + std::to_string(id->value) +
+			      "there is no device " + args.need_text(name) +
 				      " in this session",
-			      "device show lists them, device add makes one");
+			      "device show lists them, device add makes one, device bind "
+			      "binds one");
 	return *it;
 }
 

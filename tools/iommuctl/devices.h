@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The devices of a session: ports of the engine that are devices, and those of the
-// test module. What they are attached to is an IOAS, or a HWPT made on one.
+// The devices of a session: PCI functions, ports of the engine that are devices, and
+// those of the test module. What they are attached to is an IOAS, or a HWPT made on
+// one.
 #pragma once
 
 #include "command_table.h"
@@ -34,11 +35,12 @@ void attach_port(Session &session, std::uint32_t number, const Target &target);
 void replace_port(Session &session, std::uint32_t number, const Target &target);
 void detach_port(Session &session, std::uint32_t number);
 
-// A device of the current context: a port, or a mock device.
+// A device of the current context: a PCI function, a port, or a mock device.
 struct Device {
 	iommukit::ObjectId id;
 	std::optional<std::uint32_t> port = {};
 	MockRecord *mock = nullptr;
+	PciRecord *pci = nullptr;
 
 	// What it is attached to.
 	std::optional<iommukit::ObjectId> ioas = {};
@@ -46,7 +48,7 @@ struct Device {
 };
 
 std::vector<Device> devices(Session &session);
-// Without an id: the only device there is.
-Device find_device(Session &session, std::optional<iommukit::ObjectId> id);
+// By an argument that is an id or a PCI address; without it the only device there is.
+Device find_device(Session &session, const Arguments &args, std::string_view name);
 
 } // namespace ctl

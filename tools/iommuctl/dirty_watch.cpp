@@ -4,6 +4,7 @@
 // to end it, and so no error: the session goes on.
 #include "dirty_watch.h"
 
+#include "end_signal.h"
 #include "failure.h"
 #include "heat_map.h"
 #include "words.h"
@@ -97,6 +98,8 @@ class Interruption {
 			timespec limit{duration_cast<seconds>(left).count(),
 				       (left % seconds(1)).count()};
 			if (::sigtimedwait(&signals_, nullptr, &limit) == SIGINT)
+				return true;
+			if (end_signal())
 				return true;
 			// Anything but the end of the time is a signal of others.
 			if (errno != EINTR)

@@ -5,6 +5,7 @@
 // kernel decides what a port may do.
 #include "devices.h"
 #include "dma_io.h"
+#include "end_signal.h"
 #include "failure.h"
 #include "objects.h"
 #include "session.h"
@@ -320,7 +321,7 @@ Report run_wait(Session &session, const Arguments &args)
 		DmaStatus status = session.engine().status();
 		// A dry run has no engine that could make progress.
 		if (status.state != IOMMUKIT_DMA_RUNNING || status.passes >= passes ||
-		    session.dry_run())
+		    session.dry_run() || end_signal())
 			return status_report(status);
 		if (steady_clock::now() >= deadline)
 			throw Failure(Exit::refused,

@@ -65,6 +65,8 @@ std::string member_text(const void *cmd, const Member &member)
 	if (!names.empty())
 		return names;
 	switch (member.role) {
+	case Role::text:
+		return '"' + std::string(member_string(cmd, member)) + '"';
 	case Role::hex:
 	case Role::map_flags:
 	case Role::port_flags:
@@ -74,6 +76,7 @@ std::string member_text(const void *cmd, const Member &member)
 	case Role::hwpt_read_flags:
 	case Role::ioas_track_flags:
 	case Role::ioas_read_flags:
+	case Role::device_flags:
 	case Role::mock_flags:
 	case Role::chosen:
 		return hex(value);
@@ -81,6 +84,18 @@ std::string member_text(const void *cmd, const Member &member)
 		return ranges_text(cmd);
 	default:
 		return std::to_string(value);
+	}
+}
+
+Json member_json(const void *cmd, const Member &member)
+{
+	switch (member.role) {
+	case Role::ranges:
+		return ranges_json(cmd);
+	case Role::text:
+		return member_string(cmd, member);
+	default:
+		return member_value(cmd, member);
 	}
 }
 
@@ -101,9 +116,7 @@ void DryRunChannel::show(unsigned long request, const void *arg) const
 			members[key] = nullptr;
 		} else {
 			text += comma + key + "=" + member_text(arg, member);
-			members[key] = member.role == Role::ranges
-					       ? ranges_json(arg)
-					       : Json(member_value(arg, member));
+			members[key] = member_json(arg, member);
 		}
 		comma = ", ";
 	}
@@ -120,9 +133,9 @@ void DryRunChannel::answer(unsigned long request, void *arg)
 {
 	const StructLayout &layout = struct_layout(request, arg);
 
-	for (const char *name :
-	     {"out_ioas_id", "out_access_id", "out_hwpt_id", "mock_domain.out_stdev_id",
-	      "mock_domain.out_hwpt_id", "mock_domain.out_idev_id"})
+	for (const char *name : {"out_ioas_id", "out_access_id", "out_hwpt_id",
+				 "out_dev_id", "mock_domain.out_stdev_id",
+				 "mock_domain.out_hwpt_id", "mock_domain.out_idev_id"})
 		if (const Member *member = find_member(layout, name))
 			set_member(arg, *member, ++last_id_);
 	if (request == IOMMUKIT_INFO) {

@@ -89,8 +89,8 @@ never renamed.
 .SH DRY RUN
 With
 .B \-\-dry\-run
-nothing is opened or allocated; the structures of the commands are printed. A
-question mark stands for what only a real run knows. Ids count from 1 then, and
+nothing is opened or allocated, and no driver loses its device; the structures of
+the commands are printed. A question mark stands for what only a real run knows. Ids count from 1 then, and
 an IOVA that the kernel would choose is taken to be 0.
 .SH DEVICES
 A device works through a page table, a HWPT, that mirrors an IOAS: one that the
@@ -104,6 +104,23 @@ lets it work.
 .B device replace
 moves it to another HWPT while it does. A mock device is one of the test module
 and is attached for good; its HWPTs are like those of hardware.
+.PP
+A PCI function is taken from its driver with
+.BR "device bind" ,
+which needs the module iommukit_pci, and works for a program: one that maps its
+registers, for example. Its DMA is refused until it is attached. The others of its
+IOMMU group must be bound as well, or have no driver;
+.B device show PCI\-ADDRESS
+tells who they are. All of a group go through one HWPT. What a function has under
+way when that is replaced may be lost.
+.PP
+Functions go back to their drivers with
+.BR "device unbind" ,
+at the end of the session, and on SIGINT, SIGTERM or SIGHUP, after which the session
+ends; those of a group together, when none of it is bound any more. A session that
+is killed leaves them to iommukit_pci:
+.B device unbind PCI\-ADDRESS
+gives them back then, too.
 .PP
 Dirty tracking tells which pages were written. An IOAS notes what software
 writes by way of it, drivers and software devices; a HWPT made with
@@ -131,6 +148,9 @@ another node than /dev/iommukit
 .B IOMMUKIT_DMA_DEVICE
 another node than /dev/iommukit\-dma
 .TP
+.B IOMMUKIT_SYSFS
+another directory than /sys
+.TP
 .B NO_COLOR
 if set, no colours are used
 .SH EXAMPLES
@@ -147,6 +167,17 @@ See where a device writes, each second until Ctrl\-C:
 iommuctl \-c 'ioas add' \-c '$m = map anonymous 64M' \-c 'device add soft' \e
          \-c 'device attach' \-c 'dirty on' \-c 'dma start fill $m+16M length 4M' \e
          \-c 'dirty watch svg heat.svg'
+.fi
+.PP
+Let a PCI function reach the contents of a file and nothing else, as long as the
+shell runs:
+.PP
+.nf
+iommuctl shell
+ioas add
+map file data.bin iova 1M
+device bind 0000:00:05.0
+device attach
 .fi
 .PP
 See what keeps the module from working:

@@ -134,6 +134,27 @@ constexpr std::array hints = {
 	Hint{"IOAS_GET_DIRTY_BITMAP", EINVAL,
 	     "the range must be mapped without a hole, and its pages fit the alignment "
 	     "of the IOAS: ioas show"},
+	Hint{"find PCI function", ENODEV, "device list shows those of this machine"},
+	Hint{"write", EACCES, "run as root"},
+	Hint{"drivers_probe", ENODEV, "the driver has refused it: dmesg | tail"},
+	Hint{"DEVICE_BIND", ENODEV, "it was unplugged, or taken from iommukit_pci"},
+	Hint{"DEVICE_BIND", EINVAL,
+	     "the firmware wants it to reach certain memory, or its IOMMU does not keep "
+	     "caches coherent: device show PCI-ADDRESS reserved"},
+	Hint{"DEVICE_ATTACH", ENOENT,
+	     "there is no such IOAS or HWPT, or the device was unplugged: ioas show, "
+	     "device list"},
+	Hint{"DEVICE_ATTACH", EBUSY, "it is attached, or is being reset: device replace"},
+	Hint{"DEVICE_ATTACH", EINVAL,
+	     "the HWPT suits other devices only, or another device of the group uses "
+	     "another one, or there is nothing to replace: device show, hwpt show"},
+	Hint{"DEVICE_ATTACH", EADDRINUSE,
+	     "mappings or allowed ranges of the IOAS lie where the device does not "
+	     "translate, or are not aligned for it: device show PCI-ADDRESS, ioas show"},
+	Hint{"DEVICE_ATTACH", EIO,
+	     "its IOMMU took neither the new HWPT nor the old one, and the device is kept "
+	     "from all memory: device detach, with all of its group"},
+	Hint{"DEVICE_DETACH", EINVAL, "it is not attached: device show"},
 	Hint{"TEST_CMD", EINVAL, "the HWPT suits other devices only: hwpt show"},
 	Hint{"TEST_CMD", EADDRINUSE,
 	     "mappings or allowed ranges of the IOAS lie where the mock device cannot "

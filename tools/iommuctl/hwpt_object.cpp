@@ -37,7 +37,7 @@ Report run_add(Session &session, const Arguments &args)
 {
 	ContextRecord &context = session.context();
 	IoasRecord &ioas = session.ioas(args.id("ioas"));
-	Device device = find_device(session, args.id("device"));
+	Device device = find_device(session, args, "device");
 	HwptUse use{.dirty_tracking = args.has("dirty"),
 		    .nest_parent = args.has("nest-parent")};
 
@@ -75,7 +75,7 @@ Report run_show(Session &session, const Arguments &args)
 }
 
 constexpr std::array add_params = {
-	Param{"device", Kind::id, Place::key,
+	Param{"device", Kind::device, Place::key,
 	      "the device that it shall suit; the only one if left out"},
 	Param{"ioas", Kind::id, Place::key,
 	      "the IOAS to mirror; the only one if left out"},

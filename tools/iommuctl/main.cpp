@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // iommuctl: global options, then commands. CLI11 takes the options; what
 // follows belongs to the command table.
+#include "end_signal.h"
 #include "failure.h"
 #include "help.h"
 #include "runner.h"
@@ -119,5 +120,6 @@ int main(int argc, char **argv)
 		Output(line.options.format).error(failure, {});
 		exit = failure.exit();
 	}
+	obey_end_signal();
 	return static_cast<int>(exit);
 }

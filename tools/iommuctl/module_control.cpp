@@ -34,6 +34,7 @@ namespace {
 constexpr std::array modules = {
 	KernelModule{"core", "iommukit", "/dev/iommukit"},
 	KernelModule{"dma", "iommukit_dma", "/dev/iommukit-dma"},
+	KernelModule{"pci", "iommukit_pci", ""},
 	KernelModule{"test", "iommukit_test", ""},
 	KernelModule{"bench", "iommukit_bench", ""},
 };

@@ -122,9 +122,10 @@ Report run_unload(Session &session, const Arguments &args)
 	return change_report(std::move(rows));
 }
 
-constexpr std::array<std::string_view, 4> load_names = {"core", "dma", "test", "bench"};
-constexpr std::array<std::string_view, 5> unload_names = {"all", "core", "dma", "test",
-							  "bench"};
+constexpr std::array<std::string_view, 5> load_names = {"core", "dma", "pci", "test",
+							"bench"};
+constexpr std::array<std::string_view, 6> unload_names = {"all", "core", "dma",
+							  "pci", "test", "bench"};
 
 constexpr std::array status_params = {
 	Param{"field", Kind::text, Place::optional_operand,

@@ -8,6 +8,7 @@
 #include "context.h"
 #include "info.h"
 #include "module_control.h"
+#include "obstacles.h"
 #include "raw.h"
 #include "session.h"
 
@@ -49,6 +50,9 @@ constexpr std::array status_fields = {
 	Field{"iommufd", Show::text,
 	      "the kernel's own iommufd: active, available, absent"},
 	Field{"dma_module", Show::text, "the software DMA engine: loaded, or not loaded"},
+	Field{"pci_module", Show::text,
+	      "the driver that PCI functions are bound by: loaded, or not loaded"},
+	Field{"iommu", Show::text, "whether the kernel uses an IOMMU: on, or off"},
 	Field{"advice", Show::rows, "what to do about what does not fit", &advice_table},
 };
 
@@ -236,15 +240,25 @@ void find_iommufd(Findings &findings, const std::string &release)
 				"iommukit through /dev/iommukit");
 }
 
-void find_dma(Findings &findings)
+// A module that not everybody needs.
+void find_extra(Findings &findings, std::string_view field, std::string_view word,
+		std::string_view users)
 {
-	bool loaded = module_loaded("iommukit_dma");
+	bool loaded = module_loaded(kernel_module(word).name);
 
-	findings.set("dma_module", loaded ? "loaded" : "not loaded");
+	findings.set(field, loaded ? "loaded" : "not loaded");
 	if (!loaded)
-		findings.advise(
-			"dma_module",
-			"only the dma commands need it: iommuctl module load dma");
+		findings.advise(field, "only " + std::string(users) +
+					       " need it: iommuctl module load " +
+					       std::string(word));
+}
+
+void find_iommu(Findings &findings)
+{
+	findings.set("iommu", has_iommu() ? "on" : "off");
+	if (!has_iommu())
+		findings.advise("iommu",
+				"only PCI functions need it: " + how_to_get_iommu());
 }
 
 } // namespace
@@ -263,7 +277,9 @@ Report module_status(const std::optional<std::string> &field)
 	find_versions(findings, find_node(findings));
 	find_memlock(findings);
 	find_iommufd(findings, name.release);
-	find_dma(findings);
+	find_extra(findings, "dma_module", "dma", "the dma commands");
+	find_extra(findings, "pci_module", "pci", "PCI functions");
+	find_iommu(findings);
 
 	Report report = Report::drawn(status_table, {findings.row()}, findings.text());
 	report.primary("module").exits(findings.exit);

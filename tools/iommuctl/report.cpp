@@ -88,6 +88,21 @@ std::string value_text(const Field &field, const Json &value)
 	return field_text(field, value, true);
 }
 
+namespace {
+
+// A row in a row, as row_to_json() has made it.
+std::string inner_text(const FieldTable &table, const Json &row)
+{
+	std::string out;
+
+	for (const auto &field : table.fields)
+		out += (out.empty() ? "" : " ") +
+		       value_text(field, row[std::string(field.name)]);
+	return out;
+}
+
+} // namespace
+
 Report::Report(const FieldTable &table, Style style, std::vector<Row> rows)
 	: table_(&table), style_(style), rows_(std::move(rows))
 {
@@ -170,11 +185,15 @@ std::string Report::block_text(const Row &row) const
 		width = std::max(width, field.name.size());
 	for (std::size_t i = 0; i < row.size(); i++) {
 		const Field &field = table_->fields[i];
-		if (row[i].is_null() || field.show == Show::rows)
+		if (row[i].is_null())
 			continue;
-		out += std::string(field.name);
-		out.append(width + 2 - field.name.size(), ' ');
-		out += value_text(field, row[i]) + "\n";
+		std::string name(field.name);
+		name.append(width + 2 - name.size(), ' ');
+		if (field.show != Show::rows)
+			out += name + value_text(field, row[i]) + "\n";
+		else
+			for (const auto &inner : row[i])
+				out += name + inner_text(*field.rows, inner) + "\n";
 	}
 	return out;
 }

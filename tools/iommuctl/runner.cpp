@@ -7,6 +7,7 @@
 
 #include "command_table.h"
 #include "dump.h"
+#include "end_signal.h"
 #include "failure.h"
 #include "help.h"
 #include "words.h"
@@ -44,6 +45,8 @@ void Runner::fail(const Failure &failure, const Position &position)
 
 bool Runner::attempt(const Position &position, const auto &action)
 {
+	if (end_signal())
+		return false;
 	try {
 		action();
 		return !ended_;
@@ -180,7 +183,7 @@ void Runner::shell()
 	if (!::isatty(STDIN_FILENO))
 		return stream(std::cin, "<stdin>");
 	bool prompt = ::isatty(STDOUT_FILENO);
-	for (std::size_t number = 1; !ended_; number++) {
+	for (std::size_t number = 1; !ended_ && !end_signal(); number++) {
 		if (prompt)
 			output_.text("iommuctl> ");
 		if (!std::getline(std::cin, text)) {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The order of destruction is the point of this file. A bound port keeps an IOAS or
-// a HWPT busy, and so does a mock device; a HWPT keeps its IOAS, an IOAS keeps
-// mappings, mappings need their memory: so the engine goes first, then the mock
-// devices, the HWPTs, each IOAS, newest first, and after it the memory that only it
-// had, and the context last.
+// a HWPT busy, and so do PCI functions and mock devices; a HWPT keeps its IOAS, an
+// IOAS keeps mappings, mappings need their memory: so the engine goes first, then the
+// functions and mock devices, the HWPTs, each IOAS, newest first, and after it the
+// memory that only it had, and the context. Only then drivers get their functions
+// back.
 #include "session.h"
 
 #include "dry_run.h"
@@ -49,6 +50,8 @@ Bytes IoasRecord::mapped() const
 // A vector would destroy the oldest first.
 ContextRecord::~ContextRecord()
 {
+	while (!functions.empty())
+		functions.pop_back();
 	while (!mocks.empty())
 		mocks.pop_back();
 	while (!hwpts.empty())

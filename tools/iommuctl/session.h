@@ -5,11 +5,13 @@
 #pragma once
 
 #include "backing.h"
+#include "bound_device.h"
 #include "dma_engine.h"
 #include "hwpt.h"
 #include "ioas.h"
 #include "mock_device.h"
 #include "output.h"
+#include "pci_loan.h"
 
 #include <array>
 #include <chrono>
@@ -85,6 +87,21 @@ struct MockRecord {
 	iommukit::ObjectId ioas;
 };
 
+// A PCI function that is bound.
+struct PciRecord {
+	PciRecord(const iommukit::Context &context, const iommukit::PciFunction &function)
+		: function(function), group(function.group()),
+		  device(context, function.address())
+	{
+	}
+
+	iommukit::PciFunction function;
+	std::optional<unsigned int> group;
+	iommukit::BoundDevice device;
+	std::optional<iommukit::ObjectId> ioas = {};
+	std::optional<iommukit::ObjectId> hwpt = {};
+};
+
 struct ContextRecord {
 	ContextRecord(std::uint64_t number, const iommukit::Context &context)
 		: number(number), context(context), info(context.info())
@@ -94,12 +111,15 @@ struct ContextRecord {
 	ContextRecord &operator=(const ContextRecord &) = delete;
 	~ContextRecord();
 
+	// Given back when the context is closed: until then their groups are not free.
+	std::vector<std::unique_ptr<PciLoan>> loans;
 	std::uint64_t number;
 	iommukit::Context context;
 	iommukit::ModuleInfo info;
 	std::vector<std::unique_ptr<IoasRecord>> ioases;
 	std::vector<std::unique_ptr<HwptRecord>> hwpts;
 	std::vector<std::unique_ptr<MockRecord>> mocks;
+	std::vector<std::unique_ptr<PciRecord>> functions;
 };
 
 // What the session knows of a port of the engine.

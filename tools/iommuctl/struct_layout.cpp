@@ -222,6 +222,25 @@ constexpr std::array ioas_read = {
 	MEMBER(iommukit_ioas_get_dirty_bitmap, data, at_run),
 };
 
+constexpr std::array device_bind = {
+	MEMBER(iommukit_device_bind, size, number),
+	MEMBER(iommukit_device_bind, flags, hex),
+	MEMBER(iommukit_device_bind, out_dev_id, output),
+	MEMBER(iommukit_device_bind, name, text),
+};
+
+constexpr std::array device_attach = {
+	MEMBER(iommukit_device_attach, size, number),
+	MEMBER(iommukit_device_attach, flags, device_flags),
+	MEMBER(iommukit_device_attach, dev_id, number),
+	MEMBER(iommukit_device_attach, pt_id, number),
+};
+
+constexpr std::array device_detach = {
+	MEMBER(iommukit_device_detach, size, number),
+	MEMBER(iommukit_device_detach, dev_id, number),
+};
+
 constexpr std::array mock_add = {
 	MEMBER(iommukit_test_cmd, size, number),
 	MEMBER(iommukit_test_cmd, op, test_op),
@@ -258,6 +277,9 @@ constexpr std::array layouts = {
 	StructLayout{IOMMUKIT_HWPT_GET_DIRTY_BITMAP, hwpt_read},
 	StructLayout{IOMMUKIT_IOAS_SET_DIRTY_TRACKING, ioas_track},
 	StructLayout{IOMMUKIT_IOAS_GET_DIRTY_BITMAP, ioas_read},
+	StructLayout{IOMMUKIT_DEVICE_BIND, device_bind},
+	StructLayout{IOMMUKIT_DEVICE_ATTACH, device_attach},
+	StructLayout{IOMMUKIT_DEVICE_DETACH, device_detach},
 	StructLayout{IOMMUKIT_DMA_BIND, bind},
 	StructLayout{IOMMUKIT_DMA_UNBIND, port},
 	StructLayout{IOMMUKIT_DMA_ATTACH, attach},
@@ -294,6 +316,7 @@ constexpr std::array flag_symbols = {
 	Symbol{Role::ioas_track_flags, IOMMUKIT_IOAS_DIRTY_TRACKING_ENABLE, "ENABLE"},
 	Symbol{Role::ioas_read_flags, IOMMUKIT_IOAS_GET_DIRTY_BITMAP_NO_CLEAR,
 	       "NO_CLEAR"},
+	Symbol{Role::device_flags, IOMMUKIT_DEVICE_ATTACH_REPLACE, "REPLACE"},
 	Symbol{Role::mock_flags, IOMMUKIT_TEST_DEVICE_NO_DIRTY, "NO_DIRTY"},
 	Symbol{Role::mock_flags, IOMMUKIT_TEST_DEVICE_HUGE_IOVA, "HUGE_IOVA"},
 	Symbol{Role::mock_flags, IOMMUKIT_TEST_DEVICE_PASID, "PASID"},
@@ -347,6 +370,13 @@ std::uint64_t member_value(const void *cmd, const Member &member)
 	std::memcpy(&value, static_cast<const char *>(cmd) + member.offset,
 		    std::min(member.size, sizeof(value)));
 	return value;
+}
+
+std::string_view member_string(const void *cmd, const Member &member)
+{
+	const char *text = static_cast<const char *>(cmd) + member.offset;
+
+	return {text, ::strnlen(text, member.size)};
 }
 
 void set_member(void *cmd, const Member &member, std::uint64_t value)

@@ -13,6 +13,7 @@ namespace ctl {
 enum class Role {
 	number,
 	hex,
+	text, // ends with a 0
 	map_flags,
 	port_flags,
 	dma_flags,
@@ -24,6 +25,7 @@ enum class Role {
 	hwpt_read_flags,
 	ioas_track_flags,
 	ioas_read_flags,
+	device_flags,
 	mock_flags,
 	test_op,
 	output,	    // filled in by the kernel
@@ -51,6 +53,8 @@ const StructLayout &struct_layout(unsigned long request, const void *cmd);
 
 // A member's value, zero extended.
 std::uint64_t member_value(const void *cmd, const Member &member);
+// Of a member whose role is text.
+std::string_view member_string(const void *cmd, const Member &member);
 void set_member(void *cmd, const Member &member, std::uint64_t value);
 const Member *find_member(const StructLayout &layout, std::string_view name);
 

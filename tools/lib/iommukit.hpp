@@ -2,6 +2,7 @@
 // Everything of libiommukit.
 #pragma once
 
+#include "bound_device.h"
 #include "command.h"
 #include "context.h"
 #include "dirty.h"
@@ -15,5 +16,7 @@
 #include "mapping.h"
 #include "memory.h"
 #include "owned_object.h"
+#include "pci.h"
 #include "raw.h"
+#include "sysfs.h"
 #include "types.h"

@@ -99,8 +99,8 @@ _iommuctl_keys()
 {
 	case $1 in
 	"module status") echo "" ;;
-	"module load") echo "core dma test bench path timeout" ;;
-	"module unload") echo "all core dma test bench timeout" ;;
+	"module load") echo "core dma pci test bench path timeout" ;;
+	"module unload") echo "all core dma pci test bench timeout" ;;
 	"context show") echo "" ;;
 	"context add") echo "" ;;
 	"context del") echo "" ;;
@@ -135,11 +135,14 @@ _iommuctl_keys()
 	"dma wait") echo "passes timeout" ;;
 	"dma stop") echo "" ;;
 	"device show") echo "" ;;
+	"device list") echo "" ;;
 	"device add") echo "soft mock port ioas hwpt no-dirty huge-iova pasid" ;;
+	"device bind") echo "" ;;
 	"device attach") echo "ioas hwpt" ;;
 	"device replace") echo "ioas hwpt" ;;
 	"device detach") echo "" ;;
 	"device info") echo "" ;;
+	"device unbind") echo "" ;;
 	"device del") echo "" ;;
 	"hwpt show") echo "" ;;
 	"hwpt add") echo "device ioas dirty nest-parent" ;;
@@ -155,7 +158,7 @@ _iommuctl_keys()
 	ioas) echo "show add del allow ranges option" ;;
 	map) echo "anonymous huge memfd file" ;;
 	dma) echo "status bind unbind attach replace detach read write copy fill crc32c sha256 start wait stop" ;;
-	device) echo "show add attach replace detach info del" ;;
+	device) echo "show list add bind attach replace detach info unbind del" ;;
 	hwpt) echo "show add del" ;;
 	dirty) echo "on off read watch" ;;
 	*) return 1 ;;
