@@ -35,10 +35,13 @@ Range part_of(std::uint64_t page, const Range &area)
 		std::min(page * page_size + (page_size - 1), area.last)};
 }
 
-// What a command reads of a range, up to the first hole.
+// What a command reads of a range, up to the first hole. By way of an IOAS an area is
+// one that an UNMAP has given up on.
 class Reading {
     public:
-	Reading(Ioas &ioas, const Op &op);
+	enum class Way { hwpt, ioas };
+
+	Reading(Ioas &ioas, const Op &op, Way way);
 
 	void add(const Range &written, Mark mark);
 	bool contains(const Range &part) const
@@ -86,21 +89,25 @@ void check_size(const Op &op)
 	demand(bytes_of(op) <= most_bytes, unmodelled);
 }
 
-Reading::Reading(Ioas &ioas, const Op &op)
+Reading::Reading(Ioas &ioas, const Op &op, Way way)
 	: first(op[F::iova]), last(first), granule(op[F::page]), bad_buffer(op[F::va])
 {
 	const std::uint64_t wanted = last_of(first, op[F::length]);
 	auto area = ioas.at(first);
+	const auto is_hole = [&](const auto &found) {
+		return way == Way::ioas && found->second.closed;
+	};
 
 	bits.resize(bytes_of(op));
 	unsure.resize(bits.size());
-	empty = area == ioas.areas.end() || area->first > first;
+	empty = area == ioas.areas.end() || area->first > first || is_hole(area);
 	if (empty) {
 		hole = true;
 		return;
 	}
 	for (last = area->second.last; last < wanted; last = area->second.last)
-		if (++area == ioas.areas.end() || area->first != last + 1)
+		if (++area == ioas.areas.end() || area->first != last + 1 ||
+		    is_hole(area))
 			break;
 	hole = last < wanted;
 	last = std::min(last, wanted);
@@ -212,7 +219,7 @@ Expect Model::get_hwpt_dirty(const Op &op)
 	check_size(op);
 	demand(hwpt->tracking, EINVAL);
 	const std::uint64_t page = hwpt->reach.page;
-	Reading reading(*hwpt->ioas, op);
+	Reading reading(*hwpt->ioas, op, Reading::Way::hwpt);
 	const auto from = hwpt->marks.lower_bound(reading.first / page);
 	const auto to = hwpt->marks.upper_bound(reading.last / page);
 	for (auto mark = from; mark != to; mark++)
@@ -268,7 +275,7 @@ Expect Model::get_ioas_dirty(const Op &op)
 	check_range(*ioas, op);
 	check_size(op);
 	demand(ioas->notes_writes, EINVAL);
-	Reading reading(*ioas, op);
+	Reading reading(*ioas, op, Reading::Way::ioas);
 	for (const Access *user : ioas->users)
 		for (const auto &[id, item] : user->items)
 			for (const auto &[first, area] : ioas->areas) {

@@ -487,7 +487,8 @@ enum iommukit_ioas_get_dirty_bitmap_flags {
  * @data: Bitmap of the caller, an array of 64 bit words, at any address
  *
  * As IOMMUKIT_HWPT_GET_DIRTY_BITMAP. Pages are noted as a whole, and those that a
- * driver has pinned for writing are reported each time.
+ * driver has pinned for writing are reported each time. What is being unmapped, or what
+ * an unmap has given up on (EDEADLOCK), is a hole.
  */
 struct iommukit_ioas_get_dirty_bitmap {
 	__u32 size;
