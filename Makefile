@@ -76,6 +76,8 @@ lib-objs := $(call objs,$(wildcard tools/lib/*.cpp))
 ctl-objs := $(call objs,$(wildcard tools/iommuctl/*.cpp))
 bench-objs := $(call objs,$(wildcard tests/bench/*.cpp))
 fuzz-objs := $(call objs,$(wildcard tests/fuzz/*.cpp))
+# A driver in user space, for tests and for the demo.
+edu-objs := $(call objs,tests/edu/edu.cpp)
 # tests/guest/test_NAME.cpp is the program test-NAME; the rest is what they share.
 test-srcs := $(wildcard tests/guest/test_*.cpp)
 test-names := $(subst _,-,$(basename $(notdir $(test-srcs))))
@@ -85,14 +87,15 @@ lib := $(b)/lib/libiommukit.a
 ctl := $(if $(ctl-objs),$(b)/bin/iommuctl)
 bench := $(if $(bench-objs),$(b)/bin/iommukit-bench)
 fuzz := $(if $(fuzz-objs),$(b)/bin/iommukit-fuzz)
+edu := $(b)/bin/iommukit-edu
 # The tool's tests in the guest are scripts.
-cli-tests := $(if $(wildcard tests/cli/guest-run),$(addprefix $(b)/bin/,test-cli test-cli-devices))
+cli-tests := $(if $(wildcard tests/cli/guest-run),$(addprefix $(b)/bin/,test-cli test-cli-devices test-cli-pci))
 tests := $(test-names:%=$(b)/bin/%) $(cli-tests)
 
 .PHONY: tools tests
 tools: $(if $(lib-objs),$(lib)) $(ctl)
 	@:
-tests: $(tests) $(bench) $(fuzz) prune-tests
+tests: $(tests) $(bench) $(fuzz) $(edu) prune-tests
 
 # A program whose source is gone must not run on as a test.
 .PHONY: prune-tests
@@ -129,8 +132,14 @@ $(b)/bin/iommukit-fuzz: $(fuzz-objs) $(lib)
 	@mkdir -p $(@D)
 	$(Q)$(link)
 
+$(b)/bin/iommukit-edu: $(call objs,tests/edu/main.cpp) $(edu-objs) $(lib)
+	$(quiet) LD $@
+	@mkdir -p $(@D)
+	$(Q)$(link)
+
 $(b)/bin/test-cli: tests/cli/guest-run $(b)/bin/cli-lib.sh
 $(b)/bin/test-cli-devices: tests/cli/guest-devices $(b)/bin/cli-lib.sh
+$(b)/bin/test-cli-pci: tests/cli/guest-pci $(b)/bin/cli-lib.sh
 $(b)/bin/cli-lib.sh: tests/cli/guest-lib.sh
 $(cli-tests) $(b)/bin/cli-lib.sh:
 	$(quiet) CP $@
@@ -138,7 +147,7 @@ $(cli-tests) $(b)/bin/cli-lib.sh:
 	$(Q)install -m 755 $< $@
 
 define test-program
-$(b)/bin/$(subst _,-,$(basename $(notdir $(1)))): $(call objs,$(1)) $(test-shared) $(lib)
+$(b)/bin/$(subst _,-,$(basename $(notdir $(1)))): $(call objs,$(1)) $(test-shared) $(edu-objs) $(lib)
 	$$(quiet) LD $$@
 	@mkdir -p $$(@D)
 	$$(Q)$$(link)
@@ -172,7 +181,7 @@ fuzz:
 
 demo:
 	$(Q)scripts/setup box build
-	$(Q)$(MAKE) modules tools KERNEL=$(or $(KERNEL),6.1)
+	$(Q)$(MAKE) modules tools $(edu) KERNEL=$(or $(KERNEL),6.1)
 	$(Q)KERNEL=$(or $(KERNEL),6.1) scripts/demo
 
 bench:
