@@ -22,8 +22,6 @@
 #include "private.h"
 
 static void device_object_destroy(struct iommukit_object *obj);
-static bool is_attached(const struct iommukit_device *dev);
-static struct hwpt *detach_locked(struct iommukit_device *dev);
 
 /*
  * The table holds one user, the driver another: only the driver can end the device.
@@ -103,11 +101,11 @@ static void group_put(struct iommukit_ctx *ctx, struct device_group *group)
  * Nothing that the device accesses is translated until it is attached.
  *
  * Context: may sleep.
- * Return: the device for device_object_publish() or device_object_abort(); -ENOMEM; -EBUSY if the
- * context has no id left.
+ * Return: the device for device_object_publish() or device_object_abort(); -ENOMEM;
+ * -EBUSY if the context has no id left.
  */
 struct iommukit_device *device_object_create(struct iommukit_ctx *ctx,
-				      const struct device_desc *desc)
+					     const struct device_desc *desc)
 {
 	struct iommukit_device *dev;
 	struct iommukit_object *obj;
@@ -181,37 +179,6 @@ static void leave_group(struct iommukit_device *dev)
 	group_put(dev->ctx, dev->group);
 	if (dev->desc->release)
 		dev->desc->release(dev->desc->priv);
-}
-
-/* Returns what a device was attached to, for hwpt_leave(), or NULL. */
-static struct hwpt *detach(struct iommukit_device *dev)
-{
-	struct hwpt *hwpt = NULL;
-
-	mutex_lock(&dev->group->lock);
-	if (is_attached(dev))
-		hwpt = detach_locked(dev);
-	mutex_unlock(&dev->group->lock);
-	return hwpt;
-}
-
-/*
- * User space has ended it, or the context ends. The last part may wait for the pages
- * of somebody: then the device has gone already.
- */
-static void device_object_destroy(struct iommukit_object *obj)
-{
-	struct iommukit_device *dev = container_of(obj, struct iommukit_device,
-						   obj);
-	struct hwpt *hwpt;
-
-	if (WARN_ON_ONCE(!is_users(dev)))
-		return;
-	dev->desc->stop(dev->desc->priv);
-	hwpt = detach(dev);
-	leave_group(dev);
-	if (hwpt)
-		hwpt_leave(hwpt);
 }
 
 /**
@@ -495,6 +462,39 @@ static struct hwpt *detach_locked(struct iommukit_device *dev)
 	if (!is_users(dev))
 		object_release(&dev->obj);
 	return hwpt;
+}
+
+/* Returns what a device was attached to, for hwpt_leave(), or NULL. */
+static struct hwpt *detach(struct iommukit_device *dev)
+{
+	struct hwpt *hwpt = NULL;
+
+	mutex_lock(&dev->group->lock);
+	if (is_attached(dev))
+		hwpt = detach_locked(dev);
+	mutex_unlock(&dev->group->lock);
+	return hwpt;
+}
+
+/* ---- the end of what user space has ---- */
+
+/*
+ * User space has ended it, or the context ends. The last part may wait for the pages
+ * of somebody: then the device has gone already.
+ */
+static void device_object_destroy(struct iommukit_object *obj)
+{
+	struct iommukit_device *dev = container_of(obj, struct iommukit_device,
+						   obj);
+	struct hwpt *hwpt;
+
+	if (WARN_ON_ONCE(!is_users(dev)))
+		return;
+	dev->desc->stop(dev->desc->priv);
+	hwpt = detach(dev);
+	leave_group(dev);
+	if (hwpt)
+		hwpt_leave(hwpt);
 }
 
 /* ---- attaching to an IOAS ---- */

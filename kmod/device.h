@@ -208,7 +208,7 @@ struct iommukit_device *iommukit_device_add(struct iommukit_ctx *ctx,
 					    const struct device_desc *desc,
 					    u32 *id);
 struct iommukit_device *device_object_create(struct iommukit_ctx *ctx,
-				      const struct device_desc *desc);
+					     const struct device_desc *desc);
 void device_object_publish(struct iommukit_device *dev);
 void device_object_abort(struct iommukit_device *dev);
 int device_try_detach(struct iommukit_device *dev);
