@@ -41,7 +41,6 @@ MODULE_PARM_DESC(allow_unsafe_interrupts,
  * @lock: mutex: protects what follows; inside device_group.lock
  * @domain: what it is attached to, or NULL
  * @handle: of the attachment
- * @lost: it is attached to nothing, for it could not go back to @domain
  * @believe: the IOMMU believed its devices about caches in the last domain
  */
 struct group_claim {
@@ -52,7 +51,6 @@ struct group_claim {
 	struct mutex lock;
 	struct domain *domain;
 	struct iommu_attach_handle *handle;
-	bool lost;
 	bool believe;
 };
 
@@ -182,37 +180,44 @@ EXPORT_SYMBOL_IOMMUKIT(iommukit_ctx_has_group);
 
 static void claim_detach(struct group_claim *claim)
 {
-	if (claim->domain && !claim->lost)
-		iommu_detach_group_handle(domain_iommu_hw(claim->domain),
-					  claim->group);
+	if (!claim->domain)
+		return;
+	iommu_detach_group_handle(domain_iommu_hw(claim->domain), claim->group);
 	kfree(claim->handle);
 	claim->handle = NULL;
 	claim->domain = NULL;
-	claim->lost = false;
+}
+
+/* The kernel looks at handles without a lock: each attachment gets a new one. */
+static void claim_attached(struct group_claim *claim, struct domain *domain,
+			   struct iommu_attach_handle *handle)
+{
+	kfree(claim->handle);
+	claim->handle = handle;
+	claim->domain = domain;
 }
 
 /*
  * The group could not go over to another domain. Some drivers leave a device with
- * nothing then, although the kernel takes it to be where it was.
+ * nothing then, although the kernel takes it to be where it was. Uses the handle up.
  */
-static void claim_go_back(struct group_claim *claim,
-			  struct iommu_attach_handle *handle)
+static int claim_go_back(struct group_claim *claim,
+			 struct iommu_attach_handle *handle)
 {
-	struct iommu_domain *hw = domain_iommu_hw(claim->domain);
+	struct domain *domain = claim->domain;
 
-	handle->domain = hw;
-	iommu_detach_group_handle(hw, claim->group);
-	if (!iommu_attach_group_handle(hw, claim->group, handle)) {
-		swap(claim->handle, handle);
-	} else {
-		claim->lost = true;
-		pr_err("IOMMU group %d cannot go back to its page table, and is kept from all memory\n",
-		       iommu_group_id(claim->group));
+	claim_detach(claim);
+	handle->domain = domain_iommu_hw(domain);
+	if (!iommu_attach_group_handle(handle->domain, claim->group, handle)) {
+		claim_attached(claim, domain, handle);
+		return 0;
 	}
 	kfree(handle);
+	pr_err("IOMMU group %d cannot go back to its page table, and is kept from all memory\n",
+	       iommu_group_id(claim->group));
+	return -EIO;
 }
 
-/* The kernel looks at handles without a lock: each attachment gets a new one. */
 static int claim_attach(struct group_claim *claim, struct domain *domain)
 {
 	struct iommu_domain *hw = domain_iommu_hw(domain);
@@ -232,18 +237,18 @@ static int claim_attach(struct group_claim *claim, struct domain *domain)
 		rc = iommu_attach_group_handle(hw, claim->group, handle);
 	domain_iommu_attach_end(domain);
 	if (!rc) {
-		swap(claim->handle, handle);
-		claim->domain = domain;
+		claim_attached(claim, domain, handle);
 		claim->believe = !domain_iommu_enforces(domain);
-		kfree(handle);
 		return 0;
 	}
+	/* To the core it means that there is no way back. */
+	if (rc == -EIO)
+		rc = -ENODEV;
 	/* Nothing is touched while the device is being reset. */
 	if (claim->domain && rc != -EBUSY)
-		claim_go_back(claim, handle);
-	else
-		kfree(handle);
-	return claim->lost ? -EIO : rc;
+		return claim_go_back(claim, handle) ?: rc;
+	kfree(handle);
+	return rc;
 }
 
 /*
@@ -310,14 +315,9 @@ static int hw_set_domain(void *priv, struct domain *domain)
 		rc = -EINVAL;
 	else
 		rc = claim_attach(claim, domain);
-	/* What drivers say of devices that a domain does not suit. */
-	if (rc == -EOPNOTSUPP || rc == -EFAULT)
-		rc = -EINVAL;
-	/* Here this has a meaning of its own. */
-	else if (rc == -EIO && !claim->lost)
-		rc = -ENODEV;
 	mutex_unlock(&claim->lock);
-	return rc;
+	/* What drivers say of devices that a domain does not suit. */
+	return rc == -EOPNOTSUPP || rc == -EFAULT ? -EINVAL : rc;
 }
 
 static int hw_set_msi(void *priv, struct domain *domain, unsigned long base)
@@ -392,13 +392,23 @@ static int take_regions(struct hw_device *hdev, const struct list_head *list)
 	return 0;
 }
 
+static void hw_device_free(struct hw_device *hdev)
+{
+	if (hdev->claim)
+		claim_put(hdev->claim);
+	kfree(hdev->hw_info);
+	put_device(hdev->dev);
+	kfree(hdev);
+}
+
 static struct hw_device *hw_device_alloc(struct device *dev)
 {
 	struct iommu_resv_region *region;
 	struct hw_device *hdev;
 	LIST_HEAD(list);
 	size_t nr = 0;
-	int rc = -ENOMEM;
+	void *info;
+	int rc = 0;
 
 	compat_iommu_get_resv_regions(dev, &list);
 	list_for_each_entry(region, &list, list)
@@ -410,26 +420,21 @@ static struct hw_device *hw_device_alloc(struct device *dev)
 		rc = take_regions(hdev, &list);
 	}
 	iommu_put_resv_regions(dev, &list);
-	if (!rc) {
-		hdev->hw_info = compat_iommu_hw_info(dev, &hdev->hw_info_length,
-						     &hdev->hw_info_type);
-		rc = PTR_ERR_OR_ZERO(hdev->hw_info);
-	}
-	if (!rc)
-		return hdev;
-	if (hdev)
-		put_device(dev);
-	kfree(hdev);
-	return ERR_PTR(rc);
-}
+	if (!hdev)
+		return ERR_PTR(-ENOMEM);
+	if (rc)
+		goto err_free;
+	info = compat_iommu_hw_info(dev, &hdev->hw_info_length,
+				    &hdev->hw_info_type);
+	rc = PTR_ERR_OR_ZERO(info);
+	if (rc)
+		goto err_free;
+	hdev->hw_info = info;
+	return hdev;
 
-static void hw_device_free(struct hw_device *hdev)
-{
-	if (hdev->claim)
-		claim_put(hdev->claim);
-	kfree(hdev->hw_info);
-	put_device(hdev->dev);
-	kfree(hdev);
+err_free:
+	hw_device_free(hdev);
+	return ERR_PTR(rc);
 }
 
 static void hw_device_stop(void *priv)
