@@ -15,6 +15,8 @@ namespace edu {
 
 namespace {
 
+constexpr std::uint16_t vendor = 0x1234, product = 0x11e8;
+
 constexpr std::size_t bar_size = 1UL << 20;
 /* The buffer, as the device sees it; this is no IOVA. */
 constexpr std::uint64_t buffer = 0x40000;
@@ -47,6 +49,11 @@ volatile std::byte *map_bar(const std::string &path)
 }
 
 } // namespace
+
+bool is_edu(const iommukit::PciFunction &function)
+{
+	return function.vendor() == vendor && function.device() == product;
+}
 
 Device::Device(const iommukit::PciFunction &function)
 	: bar(map_bar("/sys/bus/pci/devices/" + function.address() + "/resource0"))

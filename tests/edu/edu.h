@@ -12,7 +12,7 @@
 
 namespace edu {
 
-constexpr std::uint16_t vendor = 0x1234, product = 0x11e8;
+bool is_edu(const iommukit::PciFunction &function);
 
 class Device {
     public:

@@ -39,8 +39,7 @@ PciFunction find_edu()
 {
 	const auto all = PciFunction::all();
 	const auto found = std::ranges::find_if(all, [](const PciFunction &function) {
-		return function.vendor() == edu::vendor &&
-		       function.device() == edu::product && function.siblings().empty();
+		return edu::is_edu(function) && function.siblings().empty();
 	});
 
 	if (found == all.end())
@@ -53,7 +52,7 @@ class Loan {
     public:
 	explicit Loan(const PciFunction &of) : function(of)
 	{
-		function.give_to(pci_stub_driver);
+		function.give_to(pci_offer_driver);
 	}
 	~Loan()
 	{

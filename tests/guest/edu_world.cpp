@@ -8,11 +8,6 @@
 
 namespace guest {
 
-bool is_edu(const PciFunction &function)
-{
-	return function.vendor() == edu::vendor && function.device() == edu::product;
-}
-
 namespace {
 
 std::vector<PciFunction> edus(const char *what,

@@ -10,8 +10,7 @@
 namespace guest {
 
 using Edu = edu::Device;
-
-bool is_edu(const PciFunction &function);
+using edu::is_edu;
 
 /*
  * Edus behind VT-d, by what they are good for. Each call ends the case as skipped if

@@ -101,6 +101,15 @@ std::uint32_t make_hwpt(const Context &context, std::uint32_t device, std::uint3
 	return hwpt;
 }
 
+Errno probe_hwpt(const Context &context, iommukit_hwpt_alloc &cmd)
+{
+	const Errno error = call(context.fd(), IOMMUKIT_HWPT_ALLOC, &cmd);
+
+	if (error == ok)
+		context.destroy(cmd.out_hwpt_id);
+	return error;
+}
+
 Errno check_map(const Context &context, std::uint32_t hwpt, std::uint64_t iova,
 		std::uint64_t length, std::uint64_t va)
 {

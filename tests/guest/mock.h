@@ -60,6 +60,8 @@ Errno try_hwpt(const Context &context, std::uint32_t device, std::uint32_t pt,
 	       std::uint32_t *hwpt, std::uint32_t flags = 0);
 std::uint32_t make_hwpt(const Context &context, std::uint32_t device, std::uint32_t pt,
 			std::uint32_t flags = 0);
+/* HWPT_ALLOC as it is given; a HWPT that comes of it is destroyed. */
+Errno probe_hwpt(const Context &context, iommukit_hwpt_alloc &cmd);
 
 /* Does the HWPT lead to the memory at @va? EINVAL says no. */
 Errno check_map(const Context &context, std::uint32_t hwpt, std::uint64_t iova,

@@ -9,7 +9,7 @@ namespace sysfs = iommukit::sysfs;
 
 Loan::Loan(const PciFunction &of) : function(of)
 {
-	function.give_to(iommukit::pci_stub_driver);
+	function.give_to(iommukit::pci_offer_driver);
 }
 
 /* One that was unplugged in between has forgotten it. */

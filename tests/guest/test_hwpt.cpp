@@ -261,14 +261,7 @@ TEST_CASE("HWPT_ALLOC: errors in their order")
 			 [](Cmd &c) { c.flags = IOMMUKIT_HWPT_FAULT_ID_VALID; },
 			 EOPNOTSUPP},
 		},
-		valid, [&](Cmd &cmd) {
-			const Errno error =
-				call(world.context.fd(), IOMMUKIT_HWPT_ALLOC, &cmd);
-
-			if (error == ok)
-				world.context.destroy(cmd.out_hwpt_id);
-			return error;
-		});
+		valid, [&](Cmd &cmd) { return probe_hwpt(world.context, cmd); });
 
 	std::uint32_t hwpt = 0;
 	CHECK(try_hwpt(world.context, plain.device, world.second, &hwpt, hwpt_dirty) ==

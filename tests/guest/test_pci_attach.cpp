@@ -330,14 +330,7 @@ TEST_CASE("HWPT_ALLOC: what VT-d as QEMU has it cannot do")
 			 },
 			 EOPNOTSUPP},
 		},
-		valid, [&](Cmd &cmd) {
-			const Errno error =
-				call(world.context.fd(), IOMMUKIT_HWPT_ALLOC, &cmd);
-
-			if (error == ok)
-				world.context.destroy(cmd.out_hwpt_id);
-			return error;
-		});
+		valid, [&](Cmd &cmd) { return probe_hwpt(world.context, cmd); });
 	CHECK(is_free(world.context.ranges(world.second)));
 	CHECK(world.pinned(0) == ok);
 	CHECK(world.context.try_destroy(world.second) == ok);

@@ -20,7 +20,7 @@ PciFunction foreign()
 	const auto found =
 		std::find_if(all.begin(), all.end(), [](const PciFunction &function) {
 			return function.driver() &&
-			       function.driver() != iommukit::pci_stub_driver;
+			       function.driver() != iommukit::pci_offer_driver;
 		});
 
 	if (found == all.end())

@@ -21,7 +21,7 @@ namespace {
 constexpr std::uint64_t source = EduWorld::source_iova;
 constexpr std::uint64_t target = EduWorld::target_iova;
 
-const std::string pci_module(iommukit::pci_stub_driver);
+const std::string pci_module(iommukit::pci_offer_driver);
 
 /* No command knows the id any more. */
 void check_gone(const Context &context, const PciDevice &device, std::uint32_t ioas)

@@ -120,7 +120,7 @@ TEST_CASE("a device is lost while it is used")
 				std::this_thread::yield();
 			if (random() % 2) {
 				take_from_driver(world.function);
-				world.function.give_to(iommukit::pci_stub_driver);
+				world.function.give_to(iommukit::pci_offer_driver);
 			} else {
 				verdict.expect("destroy", world.context.try_destroy(id),
 					       {0});

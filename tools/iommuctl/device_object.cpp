@@ -43,11 +43,6 @@ constexpr std::array info_fields = {
 };
 constexpr FieldTable info_table = {"info", info_fields};
 
-Json optional_id(const std::optional<ObjectId> &id)
-{
-	return id ? Json(id->value) : Json();
-}
-
 Json mock_flags(const Device &device)
 {
 	Json out = Json::array();

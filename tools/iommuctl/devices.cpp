@@ -24,6 +24,11 @@ Target find_target(Session &session, const Arguments &args)
 	return {id, id};
 }
 
+Json optional_id(const std::optional<ObjectId> &id)
+{
+	return id ? Json(id->value) : Json();
+}
+
 ObjectId bind_port(Session &session, std::uint32_t number, PortUse use)
 {
 	PortRecord &port = session.port(number);

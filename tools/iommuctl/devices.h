@@ -35,6 +35,9 @@ void attach_port(Session &session, std::uint32_t number, const Target &target);
 void replace_port(Session &session, std::uint32_t number, const Target &target);
 void detach_port(Session &session, std::uint32_t number);
 
+// What a device is attached to, for a report.
+Json optional_id(const std::optional<iommukit::ObjectId> &id);
+
 // A device of the current context: a PCI function, a port, or a mock device.
 struct Device {
 	iommukit::ObjectId id;

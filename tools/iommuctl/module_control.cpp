@@ -9,6 +9,7 @@
 #include "module_control.h"
 
 #include "failure.h"
+#include "sysfs.h"
 
 #include <libkmod.h>
 
@@ -20,13 +21,13 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <thread>
 
 namespace ctl {
 
 namespace fs = std::filesystem;
+namespace sysfs = iommukit::sysfs;
 using namespace std::chrono_literals;
 
 namespace {
@@ -59,16 +60,6 @@ Kmod<kmod_ctx> kmod_context()
 	// Its own messages would come between those of this tool.
 	kmod_set_log_priority(ctx.get(), 0);
 	return ctx;
-}
-
-std::optional<std::string> read_line(const fs::path &path)
-{
-	std::ifstream file(path);
-	std::string line;
-
-	if (!std::getline(file, line))
-		return std::nullopt;
-	return line;
 }
 
 fs::path sys_module(std::string_view name)
@@ -186,17 +177,17 @@ const KernelModule &kernel_module(std::string_view word)
 bool module_loaded(std::string_view name)
 {
 	// The directory exists for built-in modules and while loading, too.
-	return read_line(sys_module(name) / "initstate") == "live";
+	return sysfs::read(sys_module(name) / "initstate") == "live";
 }
 
 std::optional<std::string> loaded_version(std::string_view name)
 {
-	return read_line(sys_module(name) / "version");
+	return sysfs::read(sys_module(name) / "version");
 }
 
 std::optional<unsigned> reference_count(std::string_view name)
 {
-	auto line = read_line(sys_module(name) / "refcnt");
+	auto line = sysfs::read(sys_module(name) / "refcnt");
 
 	if (!line)
 		return std::nullopt;
@@ -230,7 +221,7 @@ std::vector<std::string> processes_using(const std::string &node)
 		     fs::directory_iterator(process.path() / "fd", ignored)) {
 			if (fs::read_symlink(fd.path(), ignored) != node)
 				continue;
-			auto name = read_line(process.path() / "comm");
+			auto name = sysfs::read(process.path() / "comm");
 			out.push_back(pid + " (" + name.value_or("?") + ")");
 			break;
 		}

@@ -22,7 +22,7 @@ namespace {
 // for special devices, called after it.
 bool lets_programs_have_it(std::string_view driver)
 {
-	return driver == pci_stub_driver || driver.ends_with("vfio-pci") ||
+	return driver == pci_offer_driver || driver.ends_with("vfio-pci") ||
 	       driver.ends_with("vfio_pci");
 }
 
@@ -160,7 +160,7 @@ void check_bindable(const PciFunction &function)
 			      "cannot bind " + function.address() +
 				      ": the kernel uses no IOMMU",
 			      how_to_get_iommu());
-	if (!has_pci_driver(pci_stub_driver))
+	if (!has_pci_driver(pci_offer_driver))
 		throw Failure(Exit::absent,
 			      "PCI functions are bound by the module iommukit_pci, which "
 			      "is not loaded",

@@ -101,12 +101,12 @@ void reclaim_function(Session &session, const std::string &address)
 {
 	PciFunction function(address);
 
-	if (function.driver() != pci_stub_driver)
+	if (function.driver() != pci_offer_driver)
 		throw usage_failure(
 			address + " is not bound",
 			"device show lists what is, device list the functions");
 	if (session.dry_run())
-		say_move(session.output(), function, std::string(pci_stub_driver), "?");
+		say_move(session.output(), function, std::string(pci_offer_driver), "?");
 	else
 		function.give_back();
 }

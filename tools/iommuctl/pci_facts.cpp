@@ -54,11 +54,6 @@ Json or_null(const auto &value)
 	return value ? Json(*value) : Json();
 }
 
-Json id_or_null(const std::optional<ObjectId> &id)
-{
-	return id ? Json(id->value) : Json();
-}
-
 Json siblings(const PciFunction &function)
 {
 	Json out = Json::array();
@@ -91,8 +86,8 @@ Row function_row(Session &session, const PciFunction &function)
 		or_null(group),
 		group ? Json(is_viable(function)) : Json(),
 		record ? Json(record->device.id().value) : Json(),
-		record ? id_or_null(record->ioas) : Json(),
-		record ? id_or_null(record->hwpt) : Json(),
+		record ? optional_id(record->ioas) : Json(),
+		record ? optional_id(record->hwpt) : Json(),
 		siblings(function),
 		reserved(function)};
 }

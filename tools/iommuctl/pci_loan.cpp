@@ -13,7 +13,7 @@ namespace {
 
 constexpr char none[] = "none";
 
-const std::string stub(pci_stub_driver);
+const std::string ours(pci_offer_driver);
 
 } // namespace
 
@@ -40,10 +40,10 @@ PciLoan::PciLoan(const PciFunction &function, const Output &output, bool dry_run
 	  dry_run_(dry_run)
 {
 	if (dry_run_) {
-		say_move(output_, function_, before_.driver.value_or(none), stub);
+		say_move(output_, function_, before_.driver.value_or(none), ours);
 	} else {
 		note_end_signals();
-		function_.give_to(stub);
+		function_.give_to(ours);
 	}
 }
 
@@ -51,8 +51,8 @@ PciLoan::~PciLoan()
 {
 	try {
 		if (dry_run_)
-			say_move(output_, function_, stub, before_.driver.value_or(none));
-		else if (function_.owner().wanted == stub)
+			say_move(output_, function_, ours, before_.driver.value_or(none));
+		else if (function_.owner().wanted == ours)
 			function_.give_back(before_);
 	} catch (const Error &error) {
 		Failure failure = explain(error);

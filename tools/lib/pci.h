@@ -15,7 +15,7 @@
 namespace iommukit {
 
 // The driver of ours that offers PCI functions to contexts.
-constexpr std::string_view pci_stub_driver = "iommukit_pci";
+constexpr std::string_view pci_offer_driver = "iommukit_pci";
 
 // Who has a function, and who alone may have it.
 struct PciOwner {
