@@ -73,6 +73,13 @@ enum {
 	IOMMUKIT_CMD_DEVICE_DETACH = 0xca,
 	IOMMUKIT_CMD_IOAS_SET_DIRTY_TRACKING = 0xcc,
 	IOMMUKIT_CMD_IOAS_GET_DIRTY_BITMAP = 0xcd,
+	IOMMUKIT_CMD_IOTLB_ALLOC = 0xd0,
+	IOMMUKIT_CMD_IOTLB_SUBMIT = 0xd1,
+	IOMMUKIT_CMD_IOTLB_QUERY = 0xd2,
+	IOMMUKIT_CMD_IOTLB_STATS = 0xd3,
+	IOMMUKIT_CMD_IOTLB_SET = 0xd4,
+	IOMMUKIT_CMD_IOTLB_CHANNEL_OPEN = 0xd5,
+	IOMMUKIT_CMD_IOTLB_GET_CAPS = 0xd6,
 };
 
 /**
@@ -403,12 +410,15 @@ struct iommukit_vfio_ioas {
  * @IOMMUKIT_FEATURE_IOAS_DIRTY: IOMMUKIT_IOAS_SET_DIRTY_TRACKING is there
  * @IOMMUKIT_FEATURE_DEVICE_BIND: IOMMUKIT_DEVICE_BIND is there, and the kernel knows
  *                                IOMMUs; a machine may have none
+ * @IOMMUKIT_FEATURE_IOTLB: IOMMUKIT_IOTLB_ALLOC is there, and accesses can be attached
+ *                          to IOTLBs
  */
 enum iommukit_features {
 	IOMMUKIT_FEATURE_MAP_FILE = 1 << 0,
 	IOMMUKIT_FEATURE_TEST = 1 << 1,
 	IOMMUKIT_FEATURE_IOAS_DIRTY = 1 << 2,
 	IOMMUKIT_FEATURE_DEVICE_BIND = 1 << 3,
+	IOMMUKIT_FEATURE_IOTLB = 1 << 4,
 };
 
 /**
@@ -505,5 +515,6 @@ struct iommukit_ioas_get_dirty_bitmap {
 
 #include <linux/iommukit_hwpt.h>
 #include <linux/iommukit_device.h>
+#include <linux/iommukit_iotlb.h>
 
 #endif /* _UAPI_LINUX_IOMMUKIT_H */
