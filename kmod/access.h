@@ -76,5 +76,6 @@ struct iommukit_access {
 
 void access_pin_mark(const struct access_pin *pin, unsigned long first,
 		     unsigned long last);
+int access_check_rw_flags(unsigned int flags);
 
 #endif /* IOMMUKIT_ACCESS_H */

@@ -345,6 +345,23 @@ EXPORT_SYMBOL_IOMMUKIT(iommukit_access_unpin_pages);
 
 /* ---- copying ---- */
 
+/**
+ * access_check_rw_flags - check the flags of a copy
+ * @flags: as for iommukit_access_rw()
+ *
+ * Context: any.
+ * Return: 0 or -EINVAL.
+ */
+int access_check_rw_flags(unsigned int flags)
+{
+	unsigned int known = IOMMUKIT_ACCESS_RW_WRITE |
+			     IOMMUKIT_ACCESS_RW_KTHREAD;
+
+	if (iommukit_test_present())
+		known |= __IOMMUKIT_ACCESS_RW_SLOW_PATH;
+	return flags & ~known ? -EINVAL : 0;
+}
+
 static int rw_in_ioas(struct iova_space *space, unsigned long iova,
 		      unsigned long last, void *data, unsigned int flags)
 {
@@ -403,21 +420,19 @@ static int rw_in_ioas(struct iova_space *space, unsigned long iova,
 int iommukit_access_rw(struct iommukit_access *access, unsigned long iova,
 		       void *data, size_t length, unsigned int flags)
 {
-	unsigned int known = IOMMUKIT_ACCESS_RW_WRITE |
-			     IOMMUKIT_ACCESS_RW_KTHREAD;
 	unsigned long last;
-	int rc = -ENOENT;
+	int rc;
 
-	if (iommukit_test_present())
-		known |= __IOMMUKIT_ACCESS_RW_SLOW_PATH;
 	if (!length)
 		return -EINVAL;
 	if (check_add_overflow(iova, length - 1, &last))
 		return -EOVERFLOW;
-	if (flags & ~known)
-		return -EINVAL;
+	rc = access_check_rw_flags(flags);
+	if (rc)
+		return rc;
 	if (down_read_killable(&access->lock))
 		return -EINTR;
+	rc = -ENOENT;
 	if (access->ioas)
 		rc = rw_in_ioas(&access->ioas->space, iova, last, data, flags);
 	up_read(&access->lock);

@@ -8,6 +8,7 @@
 #define IOMMUKIT_COMPAT_H
 
 #include <linux/cred.h>
+#include <linux/eventfd.h>
 #include <linux/export.h>
 #include <linux/falloc.h>
 #include <linux/file.h>
@@ -128,6 +129,29 @@ static inline long compat_get_user_pages_remote(struct mm_struct *mm,
 #else
 	return get_user_pages_remote(mm, start, npages, gup_flags, pages,
 				     locked);
+#endif
+}
+
+/* 6.3: flags of a VMA are changed by functions. Remove with 6.1. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags |= flags;
+}
+
+static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags &= ~flags;
+}
+#endif
+
+/* 6.8: an eventfd is always signalled once. Remove with 6.1. */
+static inline void compat_eventfd_signal(struct eventfd_ctx *eventfd)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+	eventfd_signal(eventfd, 1);
+#else
+	eventfd_signal(eventfd);
 #endif
 }
 

@@ -26,6 +26,7 @@
 #include "fail.h"
 #include "fault.h"
 #include "ioas.h"
+#include "iotlb.h"
 #include "pages.h"
 #include "private.h"
 #include "test_hooks.h"
@@ -121,7 +122,8 @@ static int cmd_info(struct iommukit_ucmd *ucmd)
 	cmd->out_version_minor = version[1];
 	cmd->out_version_patch = version[2];
 	cmd->out_features = IOMMUKIT_FEATURE_MAP_FILE |
-			    IOMMUKIT_FEATURE_IOAS_DIRTY;
+			    IOMMUKIT_FEATURE_IOAS_DIRTY |
+			    IOMMUKIT_FEATURE_IOTLB;
 	if (IS_ENABLED(CONFIG_IOMMU_API))
 		cmd->out_features |= IOMMUKIT_FEATURE_DEVICE_BIND;
 	if (iommukit_test_present())
@@ -155,6 +157,13 @@ union command_buffer {
 	struct iommukit_ioas_map_file ioas_map_file;
 	struct iommukit_ioas_set_dirty_tracking ioas_set_dirty_tracking;
 	struct iommukit_ioas_unmap ioas_unmap;
+	struct iommukit_iotlb_alloc iotlb_alloc;
+	struct iommukit_iotlb_channel_open iotlb_channel_open;
+	struct iommukit_iotlb_get_caps iotlb_get_caps;
+	struct iommukit_iotlb_query iotlb_query;
+	struct iommukit_iotlb_set iotlb_set;
+	struct iommukit_iotlb_stats iotlb_stats;
+	struct iommukit_iotlb_submit iotlb_submit;
 	struct iommukit_option option;
 	struct iommukit_vfio_ioas vfio_ioas;
 	u8 test[IOMMUKIT_TEST_SIZE_MAX];
@@ -218,6 +227,20 @@ static const struct command ext_commands[] = {
 		struct iommukit_ioas_set_dirty_tracking, __reserved),
 	COMMAND(IOMMUKIT_IOAS_GET_DIRTY_BITMAP, ioas_cmd_get_dirty_bitmap,
 		struct iommukit_ioas_get_dirty_bitmap, data),
+	COMMAND(IOMMUKIT_IOTLB_ALLOC, iotlb_cmd_alloc,
+		struct iommukit_iotlb_alloc, out_channel_fd),
+	COMMAND(IOMMUKIT_IOTLB_SUBMIT, iotlb_cmd_submit,
+		struct iommukit_iotlb_submit, out_epoch),
+	COMMAND(IOMMUKIT_IOTLB_QUERY, iotlb_cmd_query,
+		struct iommukit_iotlb_query, out_next),
+	COMMAND(IOMMUKIT_IOTLB_STATS, iotlb_cmd_stats,
+		struct iommukit_iotlb_stats, array),
+	COMMAND(IOMMUKIT_IOTLB_SET, iotlb_cmd_set,
+		struct iommukit_iotlb_set, value),
+	COMMAND(IOMMUKIT_IOTLB_CHANNEL_OPEN, iotlb_cmd_channel_open,
+		struct iommukit_iotlb_channel_open, out_fd),
+	COMMAND(IOMMUKIT_IOTLB_GET_CAPS, iotlb_cmd_get_caps,
+		struct iommukit_iotlb_get_caps, __reserved),
 	COMMAND(IOMMUKIT_INFO, cmd_info, struct iommukit_info, out_page_sizes),
 	[COMMAND_SLOT(CMD_EXT_LAST)] = {},
 };
@@ -413,11 +436,16 @@ static int __init iommukit_init(void)
 	rc = domain_soft_cache_create();
 	if (rc)
 		goto err_iova;
-	rc = misc_register(&iommukit_misc);
+	rc = iotlb_init();
 	if (rc)
 		goto err_domain_soft;
+	rc = misc_register(&iommukit_misc);
+	if (rc)
+		goto err_iotlb;
 	return 0;
 
+err_iotlb:
+	iotlb_exit();
 err_domain_soft:
 	domain_soft_cache_destroy();
 err_iova:
@@ -430,6 +458,7 @@ err_pages:
 static void __exit iommukit_exit(void)
 {
 	misc_deregister(&iommukit_misc);
+	iotlb_exit();
 	domain_soft_cache_destroy();
 	iova_cache_destroy();
 	pages_cache_destroy();

@@ -6,10 +6,15 @@
  * Locks, outermost first:
  *
  *   driver's lock       of the driver that calls in; see <linux/iommukit.h>
- *   access.lock         rwsem: which IOAS an access is attached to. Read by rw,
- *                       pin and unpin; written by attach, replace, detach.
- *                       Never held over an unmap callback, but over the
- *                       faulting of rw and pin: a change waits for those.
+ *   access.lock         rwsem: what an access is attached to. Read by rw, pin and
+ *                       unpin; written by attach, replace, detach. Never held over
+ *                       an unmap callback, but over the faulting of rw and pin, and
+ *                       over their waiting for the server of an IOTLB: a change
+ *                       waits for those. The access of a client of an IOTLB is
+ *                       inside that of the access which is the client.
+ *   gate of a reader    as a lock: held by who uses translations of an IOTLB, over
+ *                       the faulting of rw and pin; waited for by who invalidates,
+ *                       without any lock
  *   iommukit_offer.lock mutex: who has a device that a driver offers. Taken by the
  *                       driver's remove, with the device's lock held, and by the
  *                       end of the device as an object. User memory is not touched
@@ -39,6 +44,15 @@
  *   iova_space.members  spinlock of the xarray: who is notified of unmaps.
  *                       Inside it:
  *   access.pins_lock    spinlock: the pins of one access
+ *
+ *   iotlb.wlock         mutex: the entries of an IOTLB. Neither user memory nor a gate
+ *                       is waited for under it. Inside it:
+ *   iotlb_channel.lock  spinlock, in interrupts as well, and in gates: misses, who waits
+ *                       for them, and the server's ring and settings
+ *   iotlb.clients_lock  spinlock: who is called back. Inside it:
+ *   iotlb_space.readers_lock
+ *                       spinlock: readers come and go
+ *   access_stage.lock   spinlock: pins of an access through an IOTLB
  *
  *   ctx.objects         spinlock of the xarray: ids and both counts of objects,
  *                       and which one is marked
@@ -71,6 +85,7 @@
 #ifndef IOMMUKIT_PRIVATE_H
 #define IOMMUKIT_PRIVATE_H
 
+#include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/minmax.h>
 #include <linux/mutex.h>
@@ -95,6 +110,7 @@ struct file;
  *	latched into each pages object. Changed only while @objects is empty.
  * @groups_lock: mutex: protects @groups; a leaf
  * @groups: struct device_group with devices in the context
+ * @nr_iotlbs: IOTLBs in the context
  */
 struct iommukit_ctx {
 	struct file *file;
@@ -104,6 +120,7 @@ struct iommukit_ctx {
 	bool account_mm;
 	struct mutex groups_lock;
 	struct list_head groups;
+	atomic_t nr_iotlbs;
 };
 
 /**

@@ -580,4 +580,6 @@ iommukit_iova_bitmap_set(struct iommukit_iova_bitmap *bitmap,
 	return __iommukit_iova_bitmap_set(bitmap, iova, length);
 }
 
+#include <linux/iommukit_iotlb_client.h>
+
 #endif /* __LINUX_IOMMUKIT_H */
