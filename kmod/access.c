@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Accesses: a driver's handle on an IOAS. The rules for drivers, and who calls
- * unmap when, are in <linux/iommukit.h>.
+ * Accesses: a driver's handle on an IOAS, or on an IOTLB that leads to one. The rules
+ * for drivers, and who calls unmap when, are in <linux/iommukit.h>.
  *
- * @ioas is where rw and pin work, @ioas_unpin where unpin does. They are equal
- * but while the access changes: then @ioas is NULL already and the driver's
- * unmap may still give pins back. All three run in parallel under the read side
- * of @lock; a change takes the write side, but never while it calls unmap.
+ * While an access changes it has its old place still, but is not open any more: rw and
+ * pin fail, and the driver's unmap may give pins back. All of them run in parallel under
+ * the read side of @lock; a change takes the write side, but never while it calls unmap.
  */
 #include <linux/file.h>
 #include <linux/interval_tree.h>
@@ -44,7 +43,7 @@ static void access_unmap(void *owner, unsigned long iova, unsigned long length)
 	struct iommukit_access *access = owner;
 
 	access->ops->unmap(access->data, iova, length);
-	if (access_holds(access, iova, iova + length - 1))
+	if (!access->relays && access_holds(access, iova, iova + length - 1))
 		access_misuse(access, "returned with pins left in an unmapped range");
 }
 
@@ -106,12 +105,82 @@ static struct iova_member *access_join(struct iommukit_access *access,
 	return member;
 }
 
+/* ---- places ---- */
+
+static int place_join_ioas(struct iommukit_access *access, struct ioas *ioas,
+			   struct access_place *place)
+{
+	struct iova_member *member = access_join(access, ioas);
+
+	if (IS_ERR(member)) {
+		access_release_ioas(access, ioas);
+		return PTR_ERR(member);
+	}
+	*place = (struct access_place){ .ioas = ioas, .member = member };
+	return 0;
+}
+
+/* Get ready to be attached to @id. Returns 1 if the access is there already. */
+static int place_join(struct iommukit_access *access, u32 id,
+		      struct access_place *place)
+{
+	struct ioas *ioas = access_hold_ioas(access, id);
+	struct access_stage *stage;
+
+	if (!IS_ERR(ioas)) {
+		if (ioas != access->place.ioas)
+			return place_join_ioas(access, ioas, place);
+		access_release_ioas(access, ioas);
+		return 1;
+	}
+	if (ioas != ERR_PTR(-ENOENT))
+		return PTR_ERR(ioas);
+	if (access->place.stage && access_stage_is(access->place.stage, id))
+		return 1;
+	stage = access_stage_attach(access, id);
+	if (IS_ERR(stage))
+		return PTR_ERR(stage);
+	*place = (struct access_place){ .stage = stage };
+	return 0;
+}
+
+static void place_open(struct iommukit_access *access,
+		       const struct access_place *place)
+{
+	if (place->ioas)
+		iova_member_activate(&place->ioas->space, place->member);
+	access->place = *place;
+	access->open = access_is_attached(access);
+}
+
+/* From here on only who changes the access calls the driver's unmap. */
+static void place_stop(const struct access_place *place)
+{
+	if (place->stage)
+		access_stage_stop(place->stage);
+	else
+		iova_member_stop(&place->ioas->space, place->member);
+}
+
+static void place_leave(struct iommukit_access *access,
+			const struct access_place *place)
+{
+	if (place->stage) {
+		access_stage_detach(place->stage);
+		return;
+	}
+	kfree(place->member);
+	access_release_ioas(access, place->ioas);
+}
+
 /* Pins that the driver did not give back stay pinned for ever. */
 static void access_forget_pins(struct iommukit_access *access)
 {
 	struct access_pin *pin, *next;
 	struct rb_root_cached pins;
 
+	if (access->place.stage)
+		access_stage_forget(access->place.stage);
 	spin_lock(&access->pins_lock);
 	pins = access->pins;
 	access->pins = RB_ROOT_CACHED;
@@ -124,30 +193,36 @@ static void access_forget_pins(struct iommukit_access *access)
 }
 
 /*
- * Leave the IOAS and make @ioas, if any, the new one. The caller emptied
- * access->ioas, so nobody else changes the access meanwhile.
+ * Leave the old place and make @place, if it is one, the new one. The caller has closed
+ * the access, so nobody else changes it meanwhile.
  */
-static void access_drain(struct iommukit_access *access, struct ioas *ioas,
-			 struct iova_member *member)
+static void access_drain(struct iommukit_access *access,
+			 const struct access_place *place)
 {
-	struct ioas *old = access->ioas_unpin;
-	struct iova_member *old_member = access->member;
+	struct access_place old = access->place;
 
-	iova_member_stop(&old->space, old_member);
+	place_stop(&old);
 	if (access->ops->unmap)
 		access->ops->unmap(access->data, 0, ULONG_MAX);
 
 	down_write(&access->lock);
 	access_forget_pins(access);
-	iova_space_leave(&old->space, old_member);
-	if (member)
-		iova_member_activate(&ioas->space, member);
-	access->ioas_unpin = ioas;
-	access->member = member;
-	access->ioas = ioas;
+	if (old.ioas)
+		iova_space_leave(&old.ioas->space, old.member);
+	place_open(access, place);
 	up_write(&access->lock);
-	kfree(old_member);
-	access_release_ioas(access, old);
+	place_leave(access, &old);
+}
+
+static const struct access_place nowhere;
+
+/* Threads that wait for a server must not be waited for. */
+static void access_cancel(struct iommukit_access *access)
+{
+	down_read(&access->lock);
+	if (access->place.stage)
+		access_stage_cancel(access->place.stage);
+	up_read(&access->lock);
 }
 
 /* ---- life ---- */
@@ -252,11 +327,12 @@ void iommukit_access_destroy(struct iommukit_access *access)
 	if (IS_ERR_OR_NULL(access))
 		return;
 	ctx = access->ctx;
+	access_cancel(access);
 	down_write(&access->lock);
-	access->ioas = NULL;
+	access->open = false;
 	up_write(&access->lock);
-	if (access->ioas_unpin)
-		access_drain(access, NULL, NULL);
+	if (access_is_attached(access))
+		access_drain(access, &nowhere);
 	object_remove(ctx, &access->obj);
 	kfree(access);
 	fput(ctx->file);
@@ -266,51 +342,36 @@ EXPORT_SYMBOL_IOMMUKIT(iommukit_access_destroy);
 /**
  * iommukit_access_attach - attach an access to an IOAS
  * @access: an access that is not attached
- * @ioas_id: the IOAS
+ * @ioas_id: the IOAS, or an IOTLB, whose address space 0 is meant
+ *
+ * Through an IOTLB all is as with an IOAS, but what is not known there is asked for, and
+ * waited for: see "Through an IOTLB" in <linux/iommukit.h>.
  *
  * Context: process context, may sleep, no mmap_lock held, and no lock that the
  * driver's unmap takes.
  * Return: 0; -EINVAL if it is attached already, which is the driver's mistake;
- * -ENOENT if there is no such IOAS; -EBUSY if it is being detached or replaced,
- * or the IOAS has 65536 accesses; -ENOMEM; -EADDRINUSE if pages shall be pinned
- * and mappings are not aligned to pages; -EINTR on a fatal signal.
+ * -ENOENT if there is no such IOAS or IOTLB; -EBUSY if it is being detached or
+ * replaced, or the IOAS has 65536 accesses; -ENOMEM; -EADDRINUSE if pages shall be
+ * pinned and mappings are not aligned to pages; -EOPNOTSUPP if pages shall be pinned,
+ * and the IOTLB leads to addresses of its owner; -EINTR on a fatal signal.
  */
 int iommukit_access_attach(struct iommukit_access *access, u32 ioas_id)
 {
-	struct iova_member *member;
-	struct ioas *ioas;
-	int rc = 0;
+	struct access_place place;
+	int rc;
 
 	if (down_write_killable(&access->lock))
 		return -EINTR;
-	if (access->ioas) {
+	if (access->open) {
 		access_misuse(access, "attach of an attached access");
 		rc = -EINVAL;
-		goto out_unlock;
+	} else if (access_is_attached(access)) {
+		rc = -EBUSY;
+	} else {
+		rc = place_join(access, ioas_id, &place);
 	}
-	ioas = access_hold_ioas(access, ioas_id);
-	if (IS_ERR(ioas)) {
-		rc = PTR_ERR(ioas);
-		goto out_unlock;
-	}
-	rc = -EBUSY;
-	if (access->ioas_unpin)
-		goto err_release;
-	member = access_join(access, ioas);
-	if (IS_ERR(member)) {
-		rc = PTR_ERR(member);
-		goto err_release;
-	}
-	iova_member_activate(&ioas->space, member);
-	access->member = member;
-	access->ioas_unpin = ioas;
-	access->ioas = ioas;
-	up_write(&access->lock);
-	return 0;
-
-err_release:
-	access_release_ioas(access, ioas);
-out_unlock:
+	if (!rc)
+		place_open(access, &place);
 	up_write(&access->lock);
 	return rc;
 }
@@ -319,7 +380,7 @@ EXPORT_SYMBOL_IOMMUKIT(iommukit_access_attach);
 /**
  * iommukit_access_replace - move an access to another IOAS
  * @access: an attached access
- * @ioas_id: the IOAS to move to; the present one is no move
+ * @ioas_id: the IOAS or IOTLB to move to; the present one is no move
  *
  * Calls the driver's unmap for everything once the new IOAS has accepted the
  * access. Until the move is done pin and rw of other threads fail with -ENOENT.
@@ -328,43 +389,24 @@ EXPORT_SYMBOL_IOMMUKIT(iommukit_access_attach);
  * Context: process context, may sleep, no mmap_lock held, no lock that the
  * driver's unmap takes, and not from within unmap.
  * Return: 0; -ENOENT if it is not attached, is being changed by another thread,
- * or there is no such IOAS; -ENOMEM, -EBUSY, -EADDRINUSE, -EINTR as
- * iommukit_access_attach().
+ * or there is no such IOAS or IOTLB; -ENOMEM, -EBUSY, -EADDRINUSE, -EOPNOTSUPP,
+ * -EINTR as iommukit_access_attach().
  */
 int iommukit_access_replace(struct iommukit_access *access, u32 ioas_id)
 {
-	struct iova_member *member;
-	struct ioas *ioas;
-	int rc;
+	struct access_place place;
+	int rc = -ENOENT;
 
 	if (down_write_killable(&access->lock))
 		return -EINTR;
-	rc = -ENOENT;
-	if (!access->ioas)
-		goto out_unlock;
-	ioas = access_hold_ioas(access, ioas_id);
-	if (IS_ERR(ioas)) {
-		rc = PTR_ERR(ioas);
-		goto out_unlock;
-	}
-	rc = 0;
-	if (ioas == access->ioas)
-		goto out_release;
-	member = access_join(access, ioas);
-	if (IS_ERR(member)) {
-		rc = PTR_ERR(member);
-		goto out_release;
-	}
-	access->ioas = NULL;
+	if (access->open)
+		rc = place_join(access, ioas_id, &place);
+	if (!rc)
+		access->open = false;
 	up_write(&access->lock);
-	access_drain(access, ioas, member);
-	return 0;
-
-out_release:
-	access_release_ioas(access, ioas);
-out_unlock:
-	up_write(&access->lock);
-	return rc;
+	if (!rc)
+		access_drain(access, &place);
+	return min(rc, 0);
 }
 EXPORT_SYMBOL_IOMMUKIT(iommukit_access_replace);
 
@@ -382,12 +424,13 @@ void iommukit_access_detach(struct iommukit_access *access)
 {
 	bool attached;
 
+	access_cancel(access);
 	down_write(&access->lock);
-	attached = access->ioas;
-	access->ioas = NULL;
+	attached = access->open;
+	access->open = false;
 	up_write(&access->lock);
 	if (attached)
-		access_drain(access, NULL, NULL);
+		access_drain(access, &nowhere);
 	else
 		access_misuse(access, "detach of an access that is not attached");
 }

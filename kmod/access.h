@@ -9,11 +9,14 @@
 
 #include "object.h"
 
+struct access_stage;
 struct ioas;
+struct iommukit_access;
 struct iommukit_access_ops;
 struct iommukit_ctx;
 struct iova_area;
 struct iova_member;
+struct page;
 
 /**
  * struct pin_slice - The part of a pin that lies in one area
@@ -44,17 +47,30 @@ struct access_pin {
 };
 
 /**
+ * struct access_place - What an access is attached to
+ * @ioas: an IOAS,
+ * @member: and the membership of it;
+ * @stage: or an IOTLB; without any of them, nothing
+ */
+struct access_place {
+	struct ioas *ioas;
+	struct iova_member *member;
+	struct access_stage *stage;
+};
+
+/**
  * struct iommukit_access - Access object
  * @obj: the object
  * @ctx: its context, whose file it holds
  * @ops: the driver's
  * @data: argument of the driver's unmap
  * @lock: see above
- * @ioas: where rw and pin work
- * @ioas_unpin: where unpin works
- * @member: membership of @ioas_unpin
+ * @open: rw and pin work
+ * @relays: its driver is another access, which may be just about to note a pin that unmap
+ *	has to give back
+ * @place: where they do, and unpin as long as there is one
  * @pins_lock: protects @pins; inside the lock of a space's members
- * @pins: struct access_pin by IOVA
+ * @pins: struct access_pin by IOVA, in an IOAS
  */
 struct iommukit_access {
 	struct iommukit_object obj;
@@ -62,12 +78,17 @@ struct iommukit_access {
 	const struct iommukit_access_ops *ops;
 	void *data;
 	struct rw_semaphore lock;
-	struct ioas *ioas;
-	struct ioas *ioas_unpin;
-	struct iova_member *member;
+	bool open;
+	bool relays;
+	struct access_place place;
 	spinlock_t pins_lock;
 	struct rb_root_cached pins;
 };
+
+static inline bool access_is_attached(const struct iommukit_access *access)
+{
+	return access->place.ioas || access->place.stage;
+}
 
 /* Reports of a driver's mistakes name the driver, once. */
 #define access_misuse(access, fmt, ...) \
@@ -77,5 +98,19 @@ struct iommukit_access {
 void access_pin_mark(const struct access_pin *pin, unsigned long first,
 		     unsigned long last);
 int access_check_rw_flags(unsigned int flags);
+
+/* access_stage.c */
+struct access_stage *access_stage_attach(struct iommukit_access *access, u32 id);
+bool access_stage_is(const struct access_stage *stage, u32 id);
+void access_stage_cancel(struct access_stage *stage);
+void access_stage_stop(struct access_stage *stage);
+void access_stage_forget(struct access_stage *stage);
+void access_stage_detach(struct access_stage *stage);
+int access_stage_pin(struct access_stage *stage, unsigned long iova,
+		     unsigned long last, struct page **out, unsigned int flags);
+bool access_stage_unpin(struct access_stage *stage, unsigned long iova,
+			unsigned long last);
+int access_stage_rw(struct access_stage *stage, unsigned long iova, void *data,
+		    size_t length, unsigned int flags);
 
 #endif /* IOMMUKIT_ACCESS_H */

@@ -254,6 +254,20 @@ static int pin_in_ioas(struct iommukit_access *access, struct ioas *ioas,
 	return rc;
 }
 
+static bool unpin_in_ioas(struct iommukit_access *access, struct ioas *ioas,
+			  unsigned long iova, unsigned long last)
+{
+	struct access_pin *pin = take_pin(access, iova, last);
+
+	if (!pin)
+		return false;
+	/* The driver's last write was before. */
+	access_pin_mark(pin, 0, ULONG_MAX);
+	unpin_slices(ioas, pin->slices, pin->nr);
+	kvfree(pin);
+	return true;
+}
+
 /**
  * iommukit_access_pin_pages - pin the pages behind a range of IOVA
  * @access: an access with needs_pin_pages
@@ -276,7 +290,8 @@ static int pin_in_ioas(struct iommukit_access *access, struct ioas *ioas,
  * the range wraps; -ENOENT if the access is not attached or the range has a
  * hole; -EPERM if the mapping does not allow it; -ENOMEM, also for the memlock
  * limit; -EFAULT if the memory or its process is not there; -EINTR on a fatal
- * signal; other errnos of get_user_pages().
+ * signal; other errnos of get_user_pages(); through an IOTLB, those that
+ * iommukit_iotlb_translate() has when it waits, and -EAGAIN.
  */
 int iommukit_access_pin_pages(struct iommukit_access *access,
 			      unsigned long iova, unsigned long length,
@@ -295,9 +310,12 @@ int iommukit_access_pin_pages(struct iommukit_access *access,
 		return -EOVERFLOW;
 	if (down_read_killable(&access->lock))
 		return -EINTR;
-	if (access->ioas)
-		rc = pin_in_ioas(access, access->ioas, iova, last, out_pages,
-				 flags);
+	if (access->open && access->place.stage)
+		rc = access_stage_pin(access->place.stage, iova, last,
+				      out_pages, flags);
+	else if (access->open)
+		rc = pin_in_ioas(access, access->place.ioas, iova, last,
+				 out_pages, flags);
 	up_read(&access->lock);
 	return rc;
 }
@@ -321,25 +339,22 @@ EXPORT_SYMBOL_IOMMUKIT(iommukit_access_pin_pages);
 void iommukit_access_unpin_pages(struct iommukit_access *access,
 				 unsigned long iova, unsigned long length)
 {
-	struct access_pin *pin = NULL;
+	struct access_place *place = &access->place;
 	unsigned long last;
+	bool found = false;
 
 	if (!length || check_add_overflow(iova, length - 1, &last)) {
 		access_misuse(access, "unpin of an impossible range");
 		return;
 	}
 	down_read(&access->lock);
-	if (access->ioas_unpin)
-		pin = take_pin(access, iova, last);
-	if (pin) {
-		/* The driver's last write was before. */
-		access_pin_mark(pin, 0, ULONG_MAX);
-		unpin_slices(access->ioas_unpin, pin->slices, pin->nr);
-	} else {
+	if (place->stage)
+		found = access_stage_unpin(place->stage, iova, last);
+	else if (place->ioas)
+		found = unpin_in_ioas(access, place->ioas, iova, last);
+	if (!found)
 		access_misuse(access, "unpin of what it has not pinned");
-	}
 	up_read(&access->lock);
-	kvfree(pin);
 }
 EXPORT_SYMBOL_IOMMUKIT(iommukit_access_unpin_pages);
 
@@ -415,7 +430,8 @@ static int rw_in_ioas(struct iova_space *space, unsigned long iova,
  * unmapped; -EOVERFLOW if the range wraps; -ENOENT if the access is not
  * attached or the range has a hole; -EPERM if the mapping does not allow it;
  * -EFAULT if the memory or its process is not there; -ENOMEM; -EINTR on a fatal
- * signal; other errnos of get_user_pages().
+ * signal; other errnos of get_user_pages(); through an IOTLB, those that
+ * iommukit_iotlb_translate() has when it waits, and -EAGAIN.
  */
 int iommukit_access_rw(struct iommukit_access *access, unsigned long iova,
 		       void *data, size_t length, unsigned int flags)
@@ -433,8 +449,12 @@ int iommukit_access_rw(struct iommukit_access *access, unsigned long iova,
 	if (down_read_killable(&access->lock))
 		return -EINTR;
 	rc = -ENOENT;
-	if (access->ioas)
-		rc = rw_in_ioas(&access->ioas->space, iova, last, data, flags);
+	if (access->open && access->place.stage)
+		rc = access_stage_rw(access->place.stage, iova, data, length,
+				     flags);
+	else if (access->open)
+		rc = rw_in_ioas(&access->place.ioas->space, iova, last, data,
+				flags);
 	up_read(&access->lock);
 	return rc;
 }

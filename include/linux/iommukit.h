@@ -72,6 +72,15 @@ struct iommukit_soft_device;
  * wait for that. When iommukit_access_destroy() has returned, unmap is not
  * running and will not run again.
  *
+ * **Through an IOTLB.** An access that is attached to an IOTLB works on IOVAs that it
+ * translates into those of its IOAS. Unmap is called when what was pinned is invalidated,
+ * and when the IOAS loses what is behind it, with the range that was pinned. What the IOTLB
+ * does not know is waited for in pin_pages and rw, as long as its owner allows; so they may
+ * fail with what iommukit_iotlb_translate() says. While unmap is running they do not wait,
+ * for it may need a lock of theirs, but fail with -EAGAIN: release your locks, and call
+ * again. That is so for one access: a lock that the unmap of one needs must not be held
+ * over pin_pages or rw of another one.
+ *
  * **Closing.** An access keeps the context's file open. User space closing its
  * descriptor is not announced; a driver ties the life of the access to a file
  * of its own.
