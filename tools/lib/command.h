@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The commands of both devices by name and number, and their empty structures.
+// The commands of both devices, and of the channels of IOTLBs, by name and number, and
+// their empty structures.
 #pragma once
 
 #include <linux/iommukit.h>
