@@ -4,6 +4,7 @@
 // without the session (does this IOAS exist?) is left to the verb.
 #include "arguments.h"
 
+#include "amounts.h"
 #include "command_table.h"
 #include "failure.h"
 #include "pci.h"
@@ -123,6 +124,20 @@ std::optional<std::string> Arguments::address(std::string_view name) const
 	return it->second;
 }
 
+std::optional<std::chrono::nanoseconds> Arguments::duration(std::string_view name) const
+{
+	auto it = texts_.find(name);
+
+	return it == texts_.end() ? std::nullopt : parse_duration(it->second);
+}
+
+std::optional<IotlbFaultRate> Arguments::rate(std::string_view name) const
+{
+	auto it = texts_.find(name);
+
+	return it == texts_.end() ? std::nullopt : parse_rate(it->second);
+}
+
 std::optional<std::string> Arguments::text(std::string_view name) const
 {
 	auto it = texts_.find(name);
@@ -165,6 +180,17 @@ void Arguments::set(const Param &param, std::string_view value, std::string_view
 		break;
 	case Kind::ranges:
 		ranges_.push_back(check_range(param, value));
+		break;
+	case Kind::duration:
+		if (!parse_duration(value))
+			throw bad_value(param, value,
+					"write a time like 20us, 5ms or 1s, at most a "
+					"day; milliseconds without a unit");
+		break;
+	case Kind::rate:
+		if (!parse_rate(value))
+			throw bad_value(param, value,
+					"write 10% for a chance, or 10 for each tenth");
 		break;
 	case Kind::choice:
 		if (std::ranges::find(param.choices, value) == param.choices.end())

@@ -2,8 +2,10 @@
 // The arguments of one command, checked against its parameters.
 #pragma once
 
+#include "iotlb_faults.h"
 #include "types.h"
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -25,6 +27,8 @@ class Arguments {
 	std::optional<iommukit::ObjectId> id(std::string_view name) const;
 	// Of a PCI function, as the kernel writes it.
 	std::optional<std::string> address(std::string_view name) const;
+	std::optional<std::chrono::nanoseconds> duration(std::string_view name) const;
+	std::optional<iommukit::IotlbFaultRate> rate(std::string_view name) const;
 	std::optional<std::string> text(std::string_view name) const;
 	const std::vector<iommukit::IovaRange> &ranges() const { return ranges_; }
 	// For parameters that the parser has made sure of.

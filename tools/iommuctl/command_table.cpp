@@ -22,7 +22,7 @@ namespace {
 constexpr std::array table = {
 	&module_object, &context_object, &ioas_object,	 &map_object,
 	&unmap_object,	&copy_object,	 &ranges_object, &dma_object,
-	&device_object, &hwpt_object,	 &dirty_object,
+	&device_object, &hwpt_object,	 &dirty_object,	 &iotlb_object,
 };
 
 bool is_operand(const Param &param)
@@ -196,6 +196,12 @@ std::string placeholder(const Param &param)
 		break;
 	case Kind::pci:
 		out = "PCI-ADDRESS";
+		break;
+	case Kind::duration:
+		out = "TIME";
+		break;
+	case Kind::rate:
+		out = "N|N%";
 		break;
 	case Kind::ranges:
 		out = "FIRST-LAST";

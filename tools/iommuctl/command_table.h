@@ -24,7 +24,9 @@ enum class Kind {
 	choice,
 	path,
 	text,
-	ranges, // the rest of the line: FIRST-LAST ...
+	duration, // a number of us, ms or s
+	rate,	  // how often: a percentage, or each so many times
+	ranges,	  // FIRST-LAST, as a key or as the rest of the line
 };
 
 enum class Place {

@@ -49,7 +49,8 @@ Json features(std::uint64_t bits)
 {
 	constexpr std::uint64_t known =
 		IOMMUKIT_FEATURE_MAP_FILE | IOMMUKIT_FEATURE_TEST |
-		IOMMUKIT_FEATURE_IOAS_DIRTY | IOMMUKIT_FEATURE_DEVICE_BIND;
+		IOMMUKIT_FEATURE_IOAS_DIRTY | IOMMUKIT_FEATURE_DEVICE_BIND |
+		IOMMUKIT_FEATURE_IOTLB;
 	Json out = Json::array();
 
 	if (bits & IOMMUKIT_FEATURE_MAP_FILE)
@@ -60,6 +61,8 @@ Json features(std::uint64_t bits)
 		out.push_back("ioas-dirty");
 	if (bits & IOMMUKIT_FEATURE_DEVICE_BIND)
 		out.push_back("device-bind");
+	if (bits & IOMMUKIT_FEATURE_IOTLB)
+		out.push_back("iotlb");
 	// A newer module may have features that this tool has no name for.
 	if (bits & ~known)
 		out.push_back(hex(bits & ~known));

@@ -24,6 +24,20 @@ Target find_target(Session &session, const Arguments &args)
 	return {id, id};
 }
 
+Target find_port_target(Session &session, const Arguments &args)
+{
+	auto id = args.id("iotlb");
+
+	if (id && (args.has("ioas") || args.has("hwpt")))
+		throw usage_failure("iotlb excludes ioas and hwpt",
+				    "an IOTLB leads to one IOAS: iotlb show");
+	if (id)
+		return {session.iotlb(id).iotlb.id(), *id, true};
+	if (auto ioas = args.id("ioas"); ioas && session.find_iotlb(*ioas))
+		return {*ioas, *ioas, true};
+	return find_target(session, args);
+}
+
 Json optional_id(const std::optional<ObjectId> &id)
 {
 	return id ? Json(id->value) : Json();
@@ -49,11 +63,15 @@ void unbind_port(Session &session, std::uint32_t number)
 
 namespace {
 
-// Only a device has anything to do with a HWPT.
+// Only a device has anything to do with a HWPT, and only the others with an IOTLB.
 PortRecord &check_target(Session &session, std::uint32_t number, const Target &target)
 {
 	PortRecord &port = session.port(number);
 
+	if (target.iotlb && port.is_device())
+		throw usage_failure("port " + std::to_string(number) + " is a device",
+				    "an IOTLB is for ports of dma bind: device del, dma "
+				    "bind");
 	if (target.id != target.ioas && port.context && !port.is_device())
 		throw usage_failure("port " + std::to_string(number) + " is no device",
 				    "bind it with device add soft, or attach it to an "
@@ -63,7 +81,8 @@ PortRecord &check_target(Session &session, std::uint32_t number, const Target &t
 
 void remember(PortRecord &port, const Target &target, ObjectId pt)
 {
-	port.ioas = target.ioas;
+	port.ioas = target.iotlb ? std::nullopt : std::optional(target.ioas);
+	port.iotlb = target.iotlb ? std::optional(target.id) : std::nullopt;
 	if (port.is_device())
 		port.hwpt = pt;
 }
@@ -91,6 +110,7 @@ void detach_port(Session &session, std::uint32_t number)
 	session.engine().detach(number);
 	port.ioas.reset();
 	port.hwpt.reset();
+	port.iotlb.reset();
 }
 
 std::vector<Device> devices(Session &session)

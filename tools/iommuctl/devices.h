@@ -12,10 +12,11 @@
 
 namespace ctl {
 
-// An IOAS or a HWPT, and the IOAS that it mirrors.
+// An IOAS, or a HWPT and the IOAS that it mirrors. An IOTLB stands for itself.
 struct Target {
 	iommukit::ObjectId id;
 	iommukit::ObjectId ioas;
+	bool iotlb = false;
 };
 
 // Keys of verbs that need a target, and what they name: the only IOAS if neither
@@ -26,6 +27,12 @@ inline constexpr Param target_ioas_param = {
 inline constexpr Param target_hwpt_param = {"hwpt", Kind::id, Place::key,
 					    "a HWPT of hwpt add, in place of an IOAS"};
 Target find_target(Session &session, const Arguments &args);
+
+// A port takes an IOTLB as well, by a key of its own or where it takes an IOAS.
+inline constexpr Param target_iotlb_param = {
+	"iotlb", Kind::id, Place::key,
+	"an IOTLB of iotlb add, in place of an IOAS; the port may be no device"};
+Target find_port_target(Session &session, const Arguments &args);
 
 // The engine first, then the session's books.
 iommukit::ObjectId bind_port(Session &session, std::uint32_t number,

@@ -3,11 +3,11 @@
 // of reasons. What the session can know of them it says itself.
 #include "dirty_reading.h"
 
+#include "amounts.h"
 #include "arguments.h"
 #include "failure.h"
 
 #include <bit>
-#include <cmath>
 
 namespace ctl {
 
@@ -144,17 +144,6 @@ DirtyReading read_dirty(const DirtySource &source, const DirtyArea &area, Marks 
 		source.tracking().since = start;
 	return reading;
 }
-
-namespace {
-
-double per_second(double amount, std::chrono::nanoseconds time)
-{
-	double seconds = std::chrono::duration<double>(time).count();
-
-	return seconds > 0 ? std::round(amount / seconds * 10) / 10 : 0;
-}
-
-} // namespace
 
 double pages_per_second(std::uint64_t pages, std::chrono::nanoseconds time)
 {

@@ -1,22 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // On a terminal the picture is drawn again after each reading; elsewhere each
-// reading is a line, and the picture comes last. Interrupting it is the usual way
-// to end it, and so no error: the session goes on.
+// reading is a line, and the picture comes last.
 #include "dirty_watch.h"
 
-#include "end_signal.h"
-#include "failure.h"
 #include "heat_map.h"
+#include "interruption.h"
+#include "screen.h"
+#include "svg.h"
 #include "words.h"
-
-#include <pthread.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cmath>
-#include <fstream>
 
 namespace ctl {
 
@@ -69,49 +64,6 @@ std::int64_t in_ms(nanoseconds time)
 	return duration_cast<milliseconds>(time).count();
 }
 
-// Keeps Ctrl-C from ending the process, and waits for it instead.
-class Interruption {
-    public:
-	Interruption()
-	{
-		::sigemptyset(&signals_);
-		::sigaddset(&signals_, SIGINT);
-		::pthread_sigmask(SIG_BLOCK, &signals_, &before_);
-	}
-	Interruption(const Interruption &) = delete;
-	Interruption &operator=(const Interruption &) = delete;
-	~Interruption()
-	{
-		// One that comes too late was meant for what is over.
-		(void)wait(nanoseconds(0));
-		::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-	}
-
-	// True if it came before the time was over.
-	bool wait(nanoseconds time) const
-	{
-		auto end = steady_clock::now() + time;
-
-		for (;;) {
-			auto left = std::max(end - steady_clock::now(),
-					     steady_clock::duration::zero());
-			timespec limit{duration_cast<seconds>(left).count(),
-				       (left % seconds(1)).count()};
-			if (::sigtimedwait(&signals_, nullptr, &limit) == SIGINT)
-				return true;
-			if (end_signal())
-				return true;
-			// Anything but the end of the time is a signal of others.
-			if (errno != EINTR)
-				return false;
-		}
-	}
-
-    private:
-	sigset_t signals_;
-	sigset_t before_;
-};
-
 struct Totals {
 	std::uint64_t readings = 0;
 	std::uint64_t dirty_pages = 0;
@@ -154,49 +106,6 @@ Report reading_report(std::uint64_t number, const DirtyReading &reading)
 		  pages_per_second(reading.dirty_pages(), reading.interval),
 		  in_us(reading.took)}}};
 }
-
-// Draws over what was drawn before.
-class Screen {
-    public:
-	explicit Screen(const Output &output) : output_(output) {}
-
-	void show(const std::string &picture)
-	{
-		if (lines_)
-			output_.text("\033[" + std::to_string(lines_) + "A\033[J");
-		output_.text(picture);
-		lines_ = std::ranges::count(picture, '\n');
-	}
-
-    private:
-	const Output &output_;
-	std::ptrdiff_t lines_ = 0;
-};
-
-// Opened before anything is watched: a path that is wrong is better known at once.
-class SvgFile {
-    public:
-	explicit SvgFile(std::string path) : path_(std::move(path)), file_(path_)
-	{
-		check("create");
-	}
-
-	void write(const std::string &text)
-	{
-		file_ << text << std::flush;
-		check("write");
-	}
-
-    private:
-	void check(std::string_view doing) const
-	{
-		if (!file_)
-			throw file_failure(path_, doing, errno);
-	}
-
-	std::string path_;
-	std::ofstream file_;
-};
 
 Json heat_json(const HeatMap &map)
 {

@@ -84,6 +84,9 @@ Bytes transfer_length(Session &session, const Arguments &args, const PortIova &p
 		return *length;
 	const IoasRecord *ioas = session.attached(place.port);
 	const MappingRecord *mapping = ioas ? ioas->find(place.iova) : nullptr;
+	if (!mapping && session.port(place.port).iotlb)
+		throw usage_failure("how much at " + hex(place.iova.value) + "?",
+				    "give length: an IOTLB has no mappings to tell it");
 	if (!mapping)
 		throw usage_failure(
 			"how much at " + hex(place.iova.value) + "?",
@@ -127,13 +130,13 @@ Report run_unbind(Session &session, const Arguments &args)
 
 Report run_attach(Session &session, const Arguments &args)
 {
-	attach_port(session, port_number(args), find_target(session, args));
+	attach_port(session, port_number(args), find_port_target(session, args));
 	return {};
 }
 
 Report run_replace(Session &session, const Arguments &args)
 {
-	replace_port(session, port_number(args), find_target(session, args));
+	replace_port(session, port_number(args), find_port_target(session, args));
 	return {};
 }
 
@@ -356,7 +359,8 @@ constexpr std::array bind_params = {
 	Param{"pin", Kind::text, Place::flag,
 	      "the port may pin; all mappings must be page aligned then"},
 };
-constexpr std::array attach_params = {port_param, target_ioas_param, target_hwpt_param};
+constexpr std::array attach_params = {port_param, target_ioas_param, target_hwpt_param,
+				      target_iotlb_param};
 constexpr std::array read_params = {
 	iova_param,
 	length_param,
@@ -414,11 +418,12 @@ constexpr std::array verbs = {
 	     bind_params, run_bind},
 	Verb{"unbind", "unbind a port; stops a job that uses it", port_params,
 	     run_unbind},
-	Verb{"attach", "let a port work in an IOAS, or a device by a HWPT", attach_params,
-	     run_attach},
-	Verb{"replace", "move a port to another IOAS or HWPT", attach_params,
+	Verb{"attach",
+	     "let a port work in an IOAS or through an IOTLB, or a device by a HWPT",
+	     attach_params, run_attach},
+	Verb{"replace", "move a port to another IOAS, IOTLB or HWPT", attach_params,
 	     run_replace},
-	Verb{"detach", "take a port out of its IOAS", port_params, run_detach},
+	Verb{"detach", "take a port out of its IOAS or IOTLB", port_params, run_detach},
 	Verb{"read", "read bytes by IOVA", read_params, run_read},
 	Verb{"write", "write bytes by IOVA", write_params, run_write},
 	Verb{"copy", "copy from IOVA to IOVA", copy_params, run_copy},

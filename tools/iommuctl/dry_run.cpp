@@ -57,6 +57,44 @@ std::string ranges_text(const void *cmd)
 	return "[" + out + "]";
 }
 
+std::string member_text(const void *cmd, const Member &member);
+Json member_json(const void *cmd, const Member &member);
+
+std::span<const iommukit_iotlb_msg> messages(const void *cmd)
+{
+	auto *submit = static_cast<const iommukit_iotlb_submit *>(cmd);
+
+	return {reinterpret_cast<const iommukit_iotlb_msg *>(submit->array),
+		submit->count};
+}
+
+std::string messages_text(const void *cmd)
+{
+	std::string out;
+
+	for (const iommukit_iotlb_msg &message : messages(cmd)) {
+		std::string text;
+		for (const Member &member : iotlb_message_layout().members)
+			text += (text.empty() ? "" : ", ") + std::string(member.name) +
+				"=" + member_text(&message, member);
+		out += (out.empty() ? "{" : ", {") + text + "}";
+	}
+	return "[" + out + "]";
+}
+
+Json messages_json(const void *cmd)
+{
+	Json out = Json::array();
+
+	for (const iommukit_iotlb_msg &message : messages(cmd)) {
+		Json members = Json::object();
+		for (const Member &member : iotlb_message_layout().members)
+			members[std::string(member.name)] = member_json(&message, member);
+		out.push_back(std::move(members));
+	}
+	return out;
+}
+
 std::string member_text(const void *cmd, const Member &member)
 {
 	std::uint64_t value = member_value(cmd, member);
@@ -78,10 +116,17 @@ std::string member_text(const void *cmd, const Member &member)
 	case Role::ioas_read_flags:
 	case Role::device_flags:
 	case Role::mock_flags:
+	case Role::iotlb_flags:
+	case Role::iotlb_query_flags:
+	case Role::iotlb_stats_flags:
+	case Role::chan_features:
+	case Role::msg_flags:
 	case Role::chosen:
 		return hex(value);
 	case Role::ranges:
 		return ranges_text(cmd);
+	case Role::messages:
+		return messages_text(cmd);
 	default:
 		return std::to_string(value);
 	}
@@ -92,6 +137,8 @@ Json member_json(const void *cmd, const Member &member)
 	switch (member.role) {
 	case Role::ranges:
 		return ranges_json(cmd);
+	case Role::messages:
+		return messages_json(cmd);
 	case Role::text:
 		return member_string(cmd, member);
 	default:
@@ -133,19 +180,26 @@ void DryRunChannel::answer(unsigned long request, void *arg)
 {
 	const StructLayout &layout = struct_layout(request, arg);
 
-	for (const char *name : {"out_ioas_id", "out_access_id", "out_hwpt_id",
-				 "out_dev_id", "mock_domain.out_stdev_id",
-				 "mock_domain.out_hwpt_id", "mock_domain.out_idev_id"})
+	for (const char *name :
+	     {"out_ioas_id", "out_access_id", "out_hwpt_id", "out_dev_id",
+	      "mock_domain.out_stdev_id", "mock_domain.out_hwpt_id",
+	      "mock_domain.out_idev_id", "out_iotlb_id"})
 		if (const Member *member = find_member(layout, name))
 			set_member(arg, *member, ++last_id_);
+	// There is no descriptor, and no entry.
+	for (const char *name : {"out_channel_fd", "out_fd"})
+		if (const Member *member = find_member(layout, name))
+			set_member(arg, *member, UINT32_MAX);
+	if (request == IOMMUKIT_IOTLB_QUERY)
+		static_cast<iommukit_iotlb_query *>(arg)->count = 0;
 	if (request == IOMMUKIT_INFO) {
 		auto *info = static_cast<iommukit_info *>(arg);
 		Version version = tool_version();
 		info->out_version_major = static_cast<std::uint16_t>(version.major);
 		info->out_version_minor = static_cast<std::uint16_t>(version.minor);
 		info->out_version_patch = static_cast<std::uint16_t>(version.patch);
-		info->out_features =
-			IOMMUKIT_FEATURE_MAP_FILE | IOMMUKIT_FEATURE_IOAS_DIRTY;
+		info->out_features = IOMMUKIT_FEATURE_MAP_FILE |
+				     IOMMUKIT_FEATURE_IOAS_DIRTY | IOMMUKIT_FEATURE_IOTLB;
 		info->out_page_sizes = 4096;
 	}
 }

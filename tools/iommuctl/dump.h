@@ -15,4 +15,7 @@ std::string dump_bash();
 std::string dump_zsh();
 std::string dump_fish();
 
+// A section of the man page.
+extern const std::string_view man_iotlb;
+
 } // namespace ctl

@@ -180,6 +180,16 @@ device bind 0000:00:05.0
 device attach
 .fi
 .PP
+Let the engine copy through an IOTLB whose misses are answered in the session, and see
+how long they take:
+.PP
+.nf
+iommuctl \-c '$s = ioas add' \-c '$m = map anonymous 2M' \-c '$t = iotlb add' \e
+         \-c 'iotlb serve $t identity page 4K background' \-c 'dma bind' \e
+         \-c 'dma attach iotlb $t' \-c 'dma copy $m $m+1M length 1M' \e
+         \-c 'iotlb top $t count 1'
+.fi
+.PP
 See what keeps the module from working:
 .PP
 .nf
@@ -308,6 +318,7 @@ std::string dump_man()
 		out += object_section(*object);
 	out += builtins_section();
 	out += session;
+	out += man_iotlb;
 	out += fields_section();
 	out += exit_section();
 	out += tail;

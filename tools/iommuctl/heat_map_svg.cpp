@@ -3,6 +3,7 @@
 // the pointer rests on it.
 #include "heat_map.h"
 
+#include "svg.h"
 #include "words.h"
 
 #include <algorithm>
@@ -42,31 +43,21 @@ std::string percent(double heat)
 	return std::to_string(std::lround(heat * 100)) + " %";
 }
 
-std::string box(std::size_t x, std::size_t y, const std::string &fill,
-		const std::string &title)
+std::string box(std::size_t x, std::size_t y, std::string fill, std::string title)
 {
-	return "<rect x='" + std::to_string(x) + "' y='" + std::to_string(y) +
-	       "' width='" + std::to_string(cell_width - 1) + "' height='" +
-	       std::to_string(row_height - 2) + "' fill='" + fill + "'>" +
-	       (title.empty() ? "" : "<title>" + title + "</title>") + "</rect>\n";
-}
-
-std::string label(std::size_t x, std::size_t y, const std::string &text,
-		  const std::string &more = "")
-{
-	return "<text x='" + std::to_string(x) + "' y='" + std::to_string(y) + "'" +
-	       more + ">" + text + "</text>\n";
+	return svg_box({x, y, cell_width - 1, row_height - 2, std::move(fill),
+			std::move(title)});
 }
 
 std::string svg_legend(std::size_t y)
 {
-	std::string out = label(left - 8, y + 11, "clean", " text-anchor='end'");
+	std::string out = svg_label(left - 8, y + 11, "clean", " text-anchor='end'");
 
 	for (std::size_t i = 0; i <= legend_steps; i++)
 		out += box(left + i * cell_width, y,
 			   shade(static_cast<double>(i) / legend_steps), "");
-	return out + label(left + (legend_steps + 1) * cell_width + 8, y + 11,
-			   "every page in every reading");
+	return out + svg_label(left + (legend_steps + 1) * cell_width + 8, y + 11,
+			       "every page in every reading");
 }
 
 } // namespace
@@ -80,8 +71,8 @@ std::string HeatMap::svg(const std::string &title) const
 		const Row &row = rows_[i];
 		std::size_t y = top + i * row_height;
 		cells = std::max(cells, row.dirty.size());
-		body += label(left - 8, y + 11, hex(row.range.first.value),
-			      " text-anchor='end'");
+		body += svg_label(left - 8, y + 11, hex(row.range.first.value),
+				  " text-anchor='end'");
 		for (std::size_t cell = 0; cell < row.dirty.size(); cell++) {
 			Iova first = row.range.first + Bytes(cell * cell_size(row).value);
 			body += box(left + cell * cell_width, y, shade(heat(row, cell)),
@@ -94,11 +85,7 @@ std::string HeatMap::svg(const std::string &title) const
 	// The title and the legend need room, however few the cells are.
 	std::size_t width = 20 + std::max({left + cells * cell_width, title.size() * 8,
 					   left + std::size_t(480)});
-	return "<svg xmlns='http://www.w3.org/2000/svg' width='" + std::to_string(width) +
-	       "' height='" + std::to_string(end + bottom) +
-	       "' font-family='monospace' font-size='12'>\n"
-	       "<rect width='100%' height='100%' fill='white'/>\n" +
-	       label(20, 24, title) + body + svg_legend(end + 12) + "</svg>\n";
+	return svg_picture(width, end + bottom, title, body + svg_legend(end + 12));
 }
 
 } // namespace ctl

@@ -27,6 +27,8 @@ constexpr std::array mapping_fields = {
 	Field{"kind", Show::text,
 	      "anonymous, huge, memfd, file, or copy-of-file (loaded into a memfd)"},
 	Field{"source", Show::text, "path of the file, if there is one"},
+	Field{"address", Show::address,
+	      "address in the memory of iommuctl, if it is mapped from there"},
 };
 
 constexpr std::array unmap_fields = {
@@ -45,8 +47,8 @@ Report add_mapping(IoasRecord &ioas, BackingPtr backing, Permission permission,
 						 backing->length, permission, fixed)
 			    : ioas.ioas.map(backing->memory.data(), backing->length,
 					    permission, fixed);
-	MappingRecord record{iova,	 backing->length, backing->content,
-			     permission, backing,	  false};
+	MappingRecord record{iova,    backing->length, backing->content, permission,
+			     backing, false,	       Bytes(0)};
 	const MappingRecord &added = ioas.add(std::move(record));
 
 	return Report(mapping_table, Report::Style::line, {mapping_row(ioas, added)})
@@ -121,7 +123,7 @@ void record_copies(const IoasRecord &from, IoasRecord &to, Iova source, Iova tar
 					     : 0;
 		BackingPtr backing = mapping->backing;
 		to.add({place, piece, Bytes(std::min(rest, piece.value)), permission,
-			std::move(backing), false});
+			std::move(backing), false, mapping->skipped + skipped});
 		if (end == last)
 			return;
 		at = end + Bytes(1);
@@ -303,15 +305,17 @@ constinit const FieldTable mapping_table = {"mapping", mapping_fields};
 
 Row mapping_row(const IoasRecord &ioas, const MappingRecord &mapping)
 {
-	const std::string &source = mapping.backing->source;
+	const Backing &backing = *mapping.backing;
+	auto address = reinterpret_cast<std::uintptr_t>(backing.memory.data());
 
 	return {mapping.iova.value,
 		mapping.length.value,
 		mapping.content.value,
 		ioas.ioas.id().value,
 		permission_text(mapping.permission),
-		mapping.backing->kind,
-		source.empty() ? Json() : Json(source)};
+		backing.kind,
+		backing.source.empty() ? Json() : Json(backing.source),
+		backing.as_file ? Json() : Json(address + mapping.skipped.value)};
 }
 
 const Object map_object = {"map", "memory and files in an IOAS", map_verbs, "",

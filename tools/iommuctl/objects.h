@@ -17,5 +17,6 @@ extern const Object dma_object;
 extern const Object device_object;
 extern const Object hwpt_object;
 extern const Object dirty_object;
+extern const Object iotlb_object;
 
 } // namespace ctl

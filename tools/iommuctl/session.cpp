@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The order of destruction is the point of this file. A bound port keeps an IOAS or
-// a HWPT busy, and so do PCI functions and mock devices; a HWPT keeps its IOAS, an
-// IOAS keeps mappings, mappings need their memory: so the engine goes first, then the
-// functions and mock devices, the HWPTs, each IOAS, newest first, and after it the
-// memory that only it had, and the context. Only then drivers get their functions
-// back.
+// The order of destruction is the point of this file. A bound port keeps an IOAS, a
+// HWPT or an IOTLB busy, and may wait for a server; so do PCI functions and mock devices;
+// a HWPT and an IOTLB keep their IOAS, an IOAS keeps mappings, mappings need their
+// memory: so the engine goes first, then the functions and mock devices, the HWPTs, the
+// servers and IOTLBs, each IOAS, newest first, and after it the memory that only it had,
+// and the context. Only then drivers get their functions back.
 #include "session.h"
 
 #include "dry_run.h"
@@ -56,6 +56,8 @@ ContextRecord::~ContextRecord()
 		mocks.pop_back();
 	while (!hwpts.empty())
 		hwpts.pop_back();
+	while (!iotlbs.empty())
+		iotlbs.pop_back();
 	while (!ioases.empty())
 		ioases.pop_back();
 }
@@ -210,6 +212,43 @@ HwptRecord &Session::hwpt(std::optional<ObjectId> id)
 				      " was not made in this session",
 			      "hwpt show lists them, hwpt add makes one");
 	return **it;
+}
+
+IotlbRecord *Session::find_iotlb(ObjectId id)
+{
+	auto &list = context().iotlbs;
+	auto it = std::ranges::find_if(
+		list, [&](const auto &record) { return record->iotlb.id() == id; });
+
+	return it == list.end() ? nullptr : it->get();
+}
+
+IotlbRecord &Session::iotlb(std::optional<ObjectId> id)
+{
+	auto &list = context().iotlbs;
+
+	if (!id && list.size() == 1)
+		return *list[0];
+	if (!id)
+		throw usage_failure(list.empty() ? "there is no IOTLB in this session"
+						 : "there are several IOTLBs",
+				    list.empty()
+					    ? "make one in the same session: iommuctl "
+					      "-c 'ioas add' -c 'iotlb add' -c '...'"
+					    : "name one; iotlb show lists them");
+	if (IotlbRecord *record = find_iotlb(*id))
+		return *record;
+	throw Failure(Exit::refused,
+		      "IOTLB " + std::to_string(id->value) +
+			      " was not made in this session",
+		      "iotlb show lists them, iotlb add makes one");
+}
+
+IotlbChannel Session::iotlb_channel(Fd fd) const
+{
+	if (dry_run())
+		return IotlbChannel(std::make_shared<DryRunChannel>(output_, "channel"));
+	return IotlbChannel(std::move(fd));
 }
 
 BackingOptions Session::backing_options(Permission permission)

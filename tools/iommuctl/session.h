@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What lives from the first command to the last: open contexts, their IOASes
-// and mappings, the DMA engine, and the variables. The kernel cannot list the
-// mappings of a context, so the session writes down what it made.
+// and mappings, the servers of its IOTLBs, the DMA engine, and the variables. The kernel
+// cannot list the mappings of a context, so the session writes down what it made.
 #pragma once
 
 #include "backing.h"
@@ -9,6 +9,8 @@
 #include "dma_engine.h"
 #include "hwpt.h"
 #include "ioas.h"
+#include "iotlb.h"
+#include "iotlb_service.h"
 #include "mock_device.h"
 #include "output.h"
 #include "pci_loan.h"
@@ -40,6 +42,8 @@ struct MappingRecord {
 	BackingPtr backing;
 	// An unmap stopped half way: the kernel may have removed it or not.
 	bool uncertain = false;
+	// Of the backing, in front of the first byte that is mapped.
+	iommukit::Bytes skipped = {};
 
 	iommukit::Iova last() const { return iova + length - iommukit::Bytes(1); }
 };
@@ -81,6 +85,26 @@ struct HwptRecord {
 	Tracking tracking;
 };
 
+// An IOTLB. What it was made with is written down, for the kernel does not tell; so is
+// the latest look at its counters.
+struct IotlbRecord {
+	IotlbRecord(iommukit::Iotlb iotlb, std::optional<iommukit::ObjectId> ioas,
+		    const iommukit::IotlbUse &use)
+		: iotlb(std::move(iotlb)), ioas(ioas), use(use)
+	{
+	}
+
+	iommukit::Iotlb iotlb;
+	std::optional<iommukit::ObjectId> ioas; // none: addresses of this process
+	iommukit::IotlbUse use;
+	iommukit::IotlbStats seen = {};
+	std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
+	// The channel is here until somebody serves it, and then with who does. Both go
+	// before the IOTLB.
+	std::optional<iommukit::IotlbChannel> channel = {};
+	std::unique_ptr<IotlbService> service = {};
+};
+
 struct MockRecord {
 	MockDevice mock;
 	MockUse use;
@@ -117,6 +141,7 @@ struct ContextRecord {
 	iommukit::Context context;
 	iommukit::ModuleInfo info;
 	std::vector<std::unique_ptr<IoasRecord>> ioases;
+	std::vector<std::unique_ptr<IotlbRecord>> iotlbs;
 	std::vector<std::unique_ptr<HwptRecord>> hwpts;
 	std::vector<std::unique_ptr<MockRecord>> mocks;
 	std::vector<std::unique_ptr<PciRecord>> functions;
@@ -130,6 +155,8 @@ struct PortRecord {
 	std::optional<iommukit::ObjectId> ioas;
 	// Of a device that is attached.
 	std::optional<iommukit::ObjectId> hwpt = {};
+	// In place of an IOAS.
+	std::optional<iommukit::ObjectId> iotlb = {};
 
 	bool is_device() const { return context && use == iommukit::PortUse::device; }
 };
@@ -163,6 +190,11 @@ class Session {
 	// Without an id: the only IOAS there is.
 	IoasRecord &ioas(std::optional<iommukit::ObjectId> id);
 	HwptRecord &hwpt(std::optional<iommukit::ObjectId> id);
+	IotlbRecord &iotlb(std::optional<iommukit::ObjectId> id);
+	// Null if it is none, or not of this session.
+	IotlbRecord *find_iotlb(iommukit::ObjectId id);
+	// A channel that the kernel has opened; a dry run shows what is done with it.
+	iommukit::IotlbChannel iotlb_channel(iommukit::Fd fd) const;
 	BackingOptions backing_options(iommukit::Permission permission);
 
 	// The engine; opened when it is first bound.

@@ -17,248 +17,240 @@ namespace ctl {
 
 namespace {
 
-#define MEMBER(type, name, role)                                            \
-	Member                                                              \
-	{                                                                   \
-#name, offsetof(type, name), sizeof(type::name), Role::role \
-	}
-
 constexpr std::array destroy = {
-	MEMBER(iommukit_destroy, size, number),
-	MEMBER(iommukit_destroy, id, number),
+	CTL_MEMBER(iommukit_destroy, size, number),
+	CTL_MEMBER(iommukit_destroy, id, number),
 };
 
 constexpr std::array ioas_alloc = {
-	MEMBER(iommukit_ioas_alloc, size, number),
-	MEMBER(iommukit_ioas_alloc, flags, hex),
-	MEMBER(iommukit_ioas_alloc, out_ioas_id, output),
+	CTL_MEMBER(iommukit_ioas_alloc, size, number),
+	CTL_MEMBER(iommukit_ioas_alloc, flags, hex),
+	CTL_MEMBER(iommukit_ioas_alloc, out_ioas_id, output),
 };
 
 constexpr std::array iova_ranges = {
-	MEMBER(iommukit_ioas_iova_ranges, size, number),
-	MEMBER(iommukit_ioas_iova_ranges, ioas_id, number),
-	MEMBER(iommukit_ioas_iova_ranges, num_iovas, number),
-	MEMBER(iommukit_ioas_iova_ranges, allowed_iovas, at_run),
-	MEMBER(iommukit_ioas_iova_ranges, out_iova_alignment, output),
+	CTL_MEMBER(iommukit_ioas_iova_ranges, size, number),
+	CTL_MEMBER(iommukit_ioas_iova_ranges, ioas_id, number),
+	CTL_MEMBER(iommukit_ioas_iova_ranges, num_iovas, number),
+	CTL_MEMBER(iommukit_ioas_iova_ranges, allowed_iovas, at_run),
+	CTL_MEMBER(iommukit_ioas_iova_ranges, out_iova_alignment, output),
 };
 
 constexpr std::array allow_iovas = {
-	MEMBER(iommukit_ioas_allow_iovas, size, number),
-	MEMBER(iommukit_ioas_allow_iovas, ioas_id, number),
-	MEMBER(iommukit_ioas_allow_iovas, num_iovas, number),
-	MEMBER(iommukit_ioas_allow_iovas, allowed_iovas, ranges),
+	CTL_MEMBER(iommukit_ioas_allow_iovas, size, number),
+	CTL_MEMBER(iommukit_ioas_allow_iovas, ioas_id, number),
+	CTL_MEMBER(iommukit_ioas_allow_iovas, num_iovas, number),
+	CTL_MEMBER(iommukit_ioas_allow_iovas, allowed_iovas, ranges),
 };
 
 constexpr std::array map = {
-	MEMBER(iommukit_ioas_map, size, number),
-	MEMBER(iommukit_ioas_map, flags, map_flags),
-	MEMBER(iommukit_ioas_map, ioas_id, number),
-	MEMBER(iommukit_ioas_map, user_va, at_run),
-	MEMBER(iommukit_ioas_map, length, hex),
-	MEMBER(iommukit_ioas_map, iova, chosen),
+	CTL_MEMBER(iommukit_ioas_map, size, number),
+	CTL_MEMBER(iommukit_ioas_map, flags, map_flags),
+	CTL_MEMBER(iommukit_ioas_map, ioas_id, number),
+	CTL_MEMBER(iommukit_ioas_map, user_va, at_run),
+	CTL_MEMBER(iommukit_ioas_map, length, hex),
+	CTL_MEMBER(iommukit_ioas_map, iova, chosen),
 };
 
 constexpr std::array map_file = {
-	MEMBER(iommukit_ioas_map_file, size, number),
-	MEMBER(iommukit_ioas_map_file, flags, map_flags),
-	MEMBER(iommukit_ioas_map_file, ioas_id, number),
-	MEMBER(iommukit_ioas_map_file, fd, at_run),
-	MEMBER(iommukit_ioas_map_file, start, hex),
-	MEMBER(iommukit_ioas_map_file, length, hex),
-	MEMBER(iommukit_ioas_map_file, iova, chosen),
+	CTL_MEMBER(iommukit_ioas_map_file, size, number),
+	CTL_MEMBER(iommukit_ioas_map_file, flags, map_flags),
+	CTL_MEMBER(iommukit_ioas_map_file, ioas_id, number),
+	CTL_MEMBER(iommukit_ioas_map_file, fd, at_run),
+	CTL_MEMBER(iommukit_ioas_map_file, start, hex),
+	CTL_MEMBER(iommukit_ioas_map_file, length, hex),
+	CTL_MEMBER(iommukit_ioas_map_file, iova, chosen),
 };
 
 constexpr std::array copy = {
-	MEMBER(iommukit_ioas_copy, size, number),
-	MEMBER(iommukit_ioas_copy, flags, map_flags),
-	MEMBER(iommukit_ioas_copy, dst_ioas_id, number),
-	MEMBER(iommukit_ioas_copy, src_ioas_id, number),
-	MEMBER(iommukit_ioas_copy, length, hex),
-	MEMBER(iommukit_ioas_copy, dst_iova, chosen),
-	MEMBER(iommukit_ioas_copy, src_iova, hex),
+	CTL_MEMBER(iommukit_ioas_copy, size, number),
+	CTL_MEMBER(iommukit_ioas_copy, flags, map_flags),
+	CTL_MEMBER(iommukit_ioas_copy, dst_ioas_id, number),
+	CTL_MEMBER(iommukit_ioas_copy, src_ioas_id, number),
+	CTL_MEMBER(iommukit_ioas_copy, length, hex),
+	CTL_MEMBER(iommukit_ioas_copy, dst_iova, chosen),
+	CTL_MEMBER(iommukit_ioas_copy, src_iova, hex),
 };
 
 constexpr std::array unmap = {
-	MEMBER(iommukit_ioas_unmap, size, number),
-	MEMBER(iommukit_ioas_unmap, ioas_id, number),
-	MEMBER(iommukit_ioas_unmap, iova, hex),
-	MEMBER(iommukit_ioas_unmap, length, hex),
+	CTL_MEMBER(iommukit_ioas_unmap, size, number),
+	CTL_MEMBER(iommukit_ioas_unmap, ioas_id, number),
+	CTL_MEMBER(iommukit_ioas_unmap, iova, hex),
+	CTL_MEMBER(iommukit_ioas_unmap, length, hex),
 };
 
 constexpr std::array option = {
-	MEMBER(iommukit_option, size, number),
-	MEMBER(iommukit_option, option_id, option),
-	MEMBER(iommukit_option, op, option_op),
-	MEMBER(iommukit_option, object_id, number),
-	MEMBER(iommukit_option, val64, option_val),
+	CTL_MEMBER(iommukit_option, size, number),
+	CTL_MEMBER(iommukit_option, option_id, option),
+	CTL_MEMBER(iommukit_option, op, option_op),
+	CTL_MEMBER(iommukit_option, object_id, number),
+	CTL_MEMBER(iommukit_option, val64, option_val),
 };
 
 constexpr std::array info = {
-	MEMBER(iommukit_info, size, number),
-	MEMBER(iommukit_info, flags, hex),
-	MEMBER(iommukit_info, out_version_major, output),
-	MEMBER(iommukit_info, out_version_minor, output),
-	MEMBER(iommukit_info, out_version_patch, output),
-	MEMBER(iommukit_info, out_features, output),
-	MEMBER(iommukit_info, out_page_sizes, output),
+	CTL_MEMBER(iommukit_info, size, number),
+	CTL_MEMBER(iommukit_info, flags, hex),
+	CTL_MEMBER(iommukit_info, out_version_major, output),
+	CTL_MEMBER(iommukit_info, out_version_minor, output),
+	CTL_MEMBER(iommukit_info, out_version_patch, output),
+	CTL_MEMBER(iommukit_info, out_features, output),
+	CTL_MEMBER(iommukit_info, out_page_sizes, output),
 };
 
 constexpr std::array bind = {
-	MEMBER(iommukit_dma_bind, size, number),
-	MEMBER(iommukit_dma_bind, flags, port_flags),
-	MEMBER(iommukit_dma_bind, port, number),
-	MEMBER(iommukit_dma_bind, fd, at_run),
-	MEMBER(iommukit_dma_bind, out_access_id, output),
+	CTL_MEMBER(iommukit_dma_bind, size, number),
+	CTL_MEMBER(iommukit_dma_bind, flags, port_flags),
+	CTL_MEMBER(iommukit_dma_bind, port, number),
+	CTL_MEMBER(iommukit_dma_bind, fd, at_run),
+	CTL_MEMBER(iommukit_dma_bind, out_access_id, output),
 };
 
 constexpr std::array port = {
-	MEMBER(iommukit_dma_port, size, number),
-	MEMBER(iommukit_dma_port, port, number),
+	CTL_MEMBER(iommukit_dma_port, size, number),
+	CTL_MEMBER(iommukit_dma_port, port, number),
 };
 
 constexpr std::array attach = {
-	MEMBER(iommukit_dma_attach, size, number),
-	MEMBER(iommukit_dma_attach, port, number),
-	MEMBER(iommukit_dma_attach, ioas_id, number),
+	CTL_MEMBER(iommukit_dma_attach, size, number),
+	CTL_MEMBER(iommukit_dma_attach, port, number),
+	CTL_MEMBER(iommukit_dma_attach, ioas_id, number),
 };
 
 constexpr std::array transfer = {
-	MEMBER(iommukit_dma_transfer, size, number),
-	MEMBER(iommukit_dma_transfer, flags, dma_flags),
-	MEMBER(iommukit_dma_transfer, op, dma_op),
-	MEMBER(iommukit_dma_transfer, src_port, number),
-	MEMBER(iommukit_dma_transfer, dst_port, number),
-	MEMBER(iommukit_dma_transfer, src_iova, hex),
-	MEMBER(iommukit_dma_transfer, dst_iova, hex),
-	MEMBER(iommukit_dma_transfer, length, hex),
-	MEMBER(iommukit_dma_transfer, user_va, at_run),
-	MEMBER(iommukit_dma_transfer, pattern, hex),
-	MEMBER(iommukit_dma_transfer, out_digest, output),
+	CTL_MEMBER(iommukit_dma_transfer, size, number),
+	CTL_MEMBER(iommukit_dma_transfer, flags, dma_flags),
+	CTL_MEMBER(iommukit_dma_transfer, op, dma_op),
+	CTL_MEMBER(iommukit_dma_transfer, src_port, number),
+	CTL_MEMBER(iommukit_dma_transfer, dst_port, number),
+	CTL_MEMBER(iommukit_dma_transfer, src_iova, hex),
+	CTL_MEMBER(iommukit_dma_transfer, dst_iova, hex),
+	CTL_MEMBER(iommukit_dma_transfer, length, hex),
+	CTL_MEMBER(iommukit_dma_transfer, user_va, at_run),
+	CTL_MEMBER(iommukit_dma_transfer, pattern, hex),
+	CTL_MEMBER(iommukit_dma_transfer, out_digest, output),
 };
 
 constexpr std::array start = {
-	MEMBER(iommukit_dma_start, size, number),
-	MEMBER(iommukit_dma_start, flags, dma_flags),
-	MEMBER(iommukit_dma_start, op, dma_op),
-	MEMBER(iommukit_dma_start, src_port, number),
-	MEMBER(iommukit_dma_start, dst_port, number),
-	MEMBER(iommukit_dma_start, src_iova, hex),
-	MEMBER(iommukit_dma_start, dst_iova, hex),
-	MEMBER(iommukit_dma_start, length, hex),
-	MEMBER(iommukit_dma_start, pattern, hex),
+	CTL_MEMBER(iommukit_dma_start, size, number),
+	CTL_MEMBER(iommukit_dma_start, flags, dma_flags),
+	CTL_MEMBER(iommukit_dma_start, op, dma_op),
+	CTL_MEMBER(iommukit_dma_start, src_port, number),
+	CTL_MEMBER(iommukit_dma_start, dst_port, number),
+	CTL_MEMBER(iommukit_dma_start, src_iova, hex),
+	CTL_MEMBER(iommukit_dma_start, dst_iova, hex),
+	CTL_MEMBER(iommukit_dma_start, length, hex),
+	CTL_MEMBER(iommukit_dma_start, pattern, hex),
 };
 
 constexpr std::array stop = {
-	MEMBER(iommukit_dma_stop, size, number),
-	MEMBER(iommukit_dma_stop, flags, hex),
+	CTL_MEMBER(iommukit_dma_stop, size, number),
+	CTL_MEMBER(iommukit_dma_stop, flags, hex),
 };
 
 constexpr std::array status = {
-	MEMBER(iommukit_dma_status, size, number),
-	MEMBER(iommukit_dma_status, flags, hex),
-	MEMBER(iommukit_dma_status, out_state, output),
-	MEMBER(iommukit_dma_status, out_error, output),
-	MEMBER(iommukit_dma_status, out_passes, output),
-	MEMBER(iommukit_dma_status, out_bytes, output),
-	MEMBER(iommukit_dma_status, out_unmap_calls, output),
-	MEMBER(iommukit_dma_status, out_unmap_iova, output),
-	MEMBER(iommukit_dma_status, out_unmap_length, output),
-	MEMBER(iommukit_dma_status, out_pinned_pages, output),
-	MEMBER(iommukit_dma_status, out_digest, output),
+	CTL_MEMBER(iommukit_dma_status, size, number),
+	CTL_MEMBER(iommukit_dma_status, flags, hex),
+	CTL_MEMBER(iommukit_dma_status, out_state, output),
+	CTL_MEMBER(iommukit_dma_status, out_error, output),
+	CTL_MEMBER(iommukit_dma_status, out_passes, output),
+	CTL_MEMBER(iommukit_dma_status, out_bytes, output),
+	CTL_MEMBER(iommukit_dma_status, out_unmap_calls, output),
+	CTL_MEMBER(iommukit_dma_status, out_unmap_iova, output),
+	CTL_MEMBER(iommukit_dma_status, out_unmap_length, output),
+	CTL_MEMBER(iommukit_dma_status, out_pinned_pages, output),
+	CTL_MEMBER(iommukit_dma_status, out_digest, output),
 };
 
 constexpr std::array hwpt_alloc = {
-	MEMBER(iommukit_hwpt_alloc, size, number),
-	MEMBER(iommukit_hwpt_alloc, flags, hwpt_flags),
-	MEMBER(iommukit_hwpt_alloc, dev_id, number),
-	MEMBER(iommukit_hwpt_alloc, pt_id, number),
-	MEMBER(iommukit_hwpt_alloc, out_hwpt_id, output),
-	MEMBER(iommukit_hwpt_alloc, data_type, number),
-	MEMBER(iommukit_hwpt_alloc, data_len, number),
-	MEMBER(iommukit_hwpt_alloc, data_uptr, hex),
-	MEMBER(iommukit_hwpt_alloc, fault_id, number),
+	CTL_MEMBER(iommukit_hwpt_alloc, size, number),
+	CTL_MEMBER(iommukit_hwpt_alloc, flags, hwpt_flags),
+	CTL_MEMBER(iommukit_hwpt_alloc, dev_id, number),
+	CTL_MEMBER(iommukit_hwpt_alloc, pt_id, number),
+	CTL_MEMBER(iommukit_hwpt_alloc, out_hwpt_id, output),
+	CTL_MEMBER(iommukit_hwpt_alloc, data_type, number),
+	CTL_MEMBER(iommukit_hwpt_alloc, data_len, number),
+	CTL_MEMBER(iommukit_hwpt_alloc, data_uptr, hex),
+	CTL_MEMBER(iommukit_hwpt_alloc, fault_id, number),
 };
 
 constexpr std::array hw_info = {
-	MEMBER(iommukit_hw_info, size, number),
-	MEMBER(iommukit_hw_info, flags, hex),
-	MEMBER(iommukit_hw_info, dev_id, number),
-	MEMBER(iommukit_hw_info, data_len, number),
-	MEMBER(iommukit_hw_info, data_uptr, hex),
-	MEMBER(iommukit_hw_info, out_data_type, output),
-	MEMBER(iommukit_hw_info, out_max_pasid_log2, output),
-	MEMBER(iommukit_hw_info, out_capabilities, output),
+	CTL_MEMBER(iommukit_hw_info, size, number),
+	CTL_MEMBER(iommukit_hw_info, flags, hex),
+	CTL_MEMBER(iommukit_hw_info, dev_id, number),
+	CTL_MEMBER(iommukit_hw_info, data_len, number),
+	CTL_MEMBER(iommukit_hw_info, data_uptr, hex),
+	CTL_MEMBER(iommukit_hw_info, out_data_type, output),
+	CTL_MEMBER(iommukit_hw_info, out_max_pasid_log2, output),
+	CTL_MEMBER(iommukit_hw_info, out_capabilities, output),
 };
 
 constexpr std::array hwpt_track = {
-	MEMBER(iommukit_hwpt_set_dirty_tracking, size, number),
-	MEMBER(iommukit_hwpt_set_dirty_tracking, flags, hwpt_track_flags),
-	MEMBER(iommukit_hwpt_set_dirty_tracking, hwpt_id, number),
+	CTL_MEMBER(iommukit_hwpt_set_dirty_tracking, size, number),
+	CTL_MEMBER(iommukit_hwpt_set_dirty_tracking, flags, hwpt_track_flags),
+	CTL_MEMBER(iommukit_hwpt_set_dirty_tracking, hwpt_id, number),
 };
 
 constexpr std::array hwpt_read = {
-	MEMBER(iommukit_hwpt_get_dirty_bitmap, size, number),
-	MEMBER(iommukit_hwpt_get_dirty_bitmap, hwpt_id, number),
-	MEMBER(iommukit_hwpt_get_dirty_bitmap, flags, hwpt_read_flags),
-	MEMBER(iommukit_hwpt_get_dirty_bitmap, iova, hex),
-	MEMBER(iommukit_hwpt_get_dirty_bitmap, length, hex),
-	MEMBER(iommukit_hwpt_get_dirty_bitmap, page_size, hex),
-	MEMBER(iommukit_hwpt_get_dirty_bitmap, data, at_run),
+	CTL_MEMBER(iommukit_hwpt_get_dirty_bitmap, size, number),
+	CTL_MEMBER(iommukit_hwpt_get_dirty_bitmap, hwpt_id, number),
+	CTL_MEMBER(iommukit_hwpt_get_dirty_bitmap, flags, hwpt_read_flags),
+	CTL_MEMBER(iommukit_hwpt_get_dirty_bitmap, iova, hex),
+	CTL_MEMBER(iommukit_hwpt_get_dirty_bitmap, length, hex),
+	CTL_MEMBER(iommukit_hwpt_get_dirty_bitmap, page_size, hex),
+	CTL_MEMBER(iommukit_hwpt_get_dirty_bitmap, data, at_run),
 };
 
 constexpr std::array ioas_track = {
-	MEMBER(iommukit_ioas_set_dirty_tracking, size, number),
-	MEMBER(iommukit_ioas_set_dirty_tracking, flags, ioas_track_flags),
-	MEMBER(iommukit_ioas_set_dirty_tracking, ioas_id, number),
+	CTL_MEMBER(iommukit_ioas_set_dirty_tracking, size, number),
+	CTL_MEMBER(iommukit_ioas_set_dirty_tracking, flags, ioas_track_flags),
+	CTL_MEMBER(iommukit_ioas_set_dirty_tracking, ioas_id, number),
 };
 
 constexpr std::array ioas_read = {
-	MEMBER(iommukit_ioas_get_dirty_bitmap, size, number),
-	MEMBER(iommukit_ioas_get_dirty_bitmap, ioas_id, number),
-	MEMBER(iommukit_ioas_get_dirty_bitmap, flags, ioas_read_flags),
-	MEMBER(iommukit_ioas_get_dirty_bitmap, iova, hex),
-	MEMBER(iommukit_ioas_get_dirty_bitmap, length, hex),
-	MEMBER(iommukit_ioas_get_dirty_bitmap, page_size, hex),
-	MEMBER(iommukit_ioas_get_dirty_bitmap, data, at_run),
+	CTL_MEMBER(iommukit_ioas_get_dirty_bitmap, size, number),
+	CTL_MEMBER(iommukit_ioas_get_dirty_bitmap, ioas_id, number),
+	CTL_MEMBER(iommukit_ioas_get_dirty_bitmap, flags, ioas_read_flags),
+	CTL_MEMBER(iommukit_ioas_get_dirty_bitmap, iova, hex),
+	CTL_MEMBER(iommukit_ioas_get_dirty_bitmap, length, hex),
+	CTL_MEMBER(iommukit_ioas_get_dirty_bitmap, page_size, hex),
+	CTL_MEMBER(iommukit_ioas_get_dirty_bitmap, data, at_run),
 };
 
 constexpr std::array device_bind = {
-	MEMBER(iommukit_device_bind, size, number),
-	MEMBER(iommukit_device_bind, flags, hex),
-	MEMBER(iommukit_device_bind, out_dev_id, output),
-	MEMBER(iommukit_device_bind, name, text),
+	CTL_MEMBER(iommukit_device_bind, size, number),
+	CTL_MEMBER(iommukit_device_bind, flags, hex),
+	CTL_MEMBER(iommukit_device_bind, out_dev_id, output),
+	CTL_MEMBER(iommukit_device_bind, name, text),
 };
 
 constexpr std::array device_attach = {
-	MEMBER(iommukit_device_attach, size, number),
-	MEMBER(iommukit_device_attach, flags, device_flags),
-	MEMBER(iommukit_device_attach, dev_id, number),
-	MEMBER(iommukit_device_attach, pt_id, number),
+	CTL_MEMBER(iommukit_device_attach, size, number),
+	CTL_MEMBER(iommukit_device_attach, flags, device_flags),
+	CTL_MEMBER(iommukit_device_attach, dev_id, number),
+	CTL_MEMBER(iommukit_device_attach, pt_id, number),
 };
 
 constexpr std::array device_detach = {
-	MEMBER(iommukit_device_detach, size, number),
-	MEMBER(iommukit_device_detach, dev_id, number),
+	CTL_MEMBER(iommukit_device_detach, size, number),
+	CTL_MEMBER(iommukit_device_detach, dev_id, number),
 };
 
 constexpr std::array mock_add = {
-	MEMBER(iommukit_test_cmd, size, number),
-	MEMBER(iommukit_test_cmd, op, test_op),
-	MEMBER(iommukit_test_cmd, id, number),
-	MEMBER(iommukit_test_cmd, mock_domain.out_stdev_id, output),
-	MEMBER(iommukit_test_cmd, mock_domain.out_hwpt_id, output),
-	MEMBER(iommukit_test_cmd, mock_domain.out_idev_id, output),
-	MEMBER(iommukit_test_cmd, mock_domain.dev_flags, mock_flags),
+	CTL_MEMBER(iommukit_test_cmd, size, number),
+	CTL_MEMBER(iommukit_test_cmd, op, test_op),
+	CTL_MEMBER(iommukit_test_cmd, id, number),
+	CTL_MEMBER(iommukit_test_cmd, mock_domain.out_stdev_id, output),
+	CTL_MEMBER(iommukit_test_cmd, mock_domain.out_hwpt_id, output),
+	CTL_MEMBER(iommukit_test_cmd, mock_domain.out_idev_id, output),
+	CTL_MEMBER(iommukit_test_cmd, mock_domain.dev_flags, mock_flags),
 };
 
 constexpr std::array mock_replace = {
-	MEMBER(iommukit_test_cmd, size, number),
-	MEMBER(iommukit_test_cmd, op, test_op),
-	MEMBER(iommukit_test_cmd, id, number),
-	MEMBER(iommukit_test_cmd, mock_domain_replace.pt_id, number),
+	CTL_MEMBER(iommukit_test_cmd, size, number),
+	CTL_MEMBER(iommukit_test_cmd, op, test_op),
+	CTL_MEMBER(iommukit_test_cmd, id, number),
+	CTL_MEMBER(iommukit_test_cmd, mock_domain_replace.pt_id, number),
 };
-
-#undef MEMBER
 
 constexpr std::array layouts = {
 	StructLayout{IOMMUKIT_DESTROY, destroy},
@@ -293,12 +285,6 @@ constexpr std::array layouts = {
 
 constexpr StructLayout mock_add_layout{IOMMUKIT_TEST_CMD, mock_add};
 constexpr StructLayout mock_replace_layout{IOMMUKIT_TEST_CMD, mock_replace};
-
-struct Symbol {
-	Role role;
-	std::uint64_t value;
-	std::string_view name;
-};
 
 constexpr std::array flag_symbols = {
 	Symbol{Role::map_flags, IOMMUKIT_IOAS_MAP_FIXED_IOVA, "FIXED_IOVA"},
@@ -348,11 +334,13 @@ const StructLayout &struct_layout(unsigned long request, const void *cmd)
 			       ? mock_replace_layout
 			       : mock_add_layout;
 	}
-	auto it = std::ranges::find(layouts, request, &StructLayout::request);
-
-	if (it == layouts.end())
-		throw std::logic_error("no layout for request " + iommukit::hex(request));
-	return *it;
+	for (std::span<const StructLayout> list :
+	     {std::span<const StructLayout>(layouts), iotlb_layouts()}) {
+		auto it = std::ranges::find(list, request, &StructLayout::request);
+		if (it != list.end())
+			return *it;
+	}
+	throw std::logic_error("no layout for request " + iommukit::hex(request));
 }
 
 const Member *find_member(const StructLayout &layout, std::string_view name)
@@ -389,12 +377,17 @@ std::string symbols(Role role, std::uint64_t value)
 {
 	std::string out;
 
-	for (const auto &symbol : value_symbols)
-		if (symbol.role == role && symbol.value == value)
-			return std::string(symbol.name);
-	for (const auto &symbol : flag_symbols)
-		if (symbol.role == role && (value & symbol.value))
-			out += (out.empty() ? "" : "|") + std::string(symbol.name);
+	for (std::span<const Symbol> list :
+	     {std::span<const Symbol>(value_symbols), iotlb_value_symbols()})
+		for (const auto &symbol : list)
+			if (symbol.role == role && symbol.value == value)
+				return std::string(symbol.name);
+	for (std::span<const Symbol> list :
+	     {std::span<const Symbol>(flag_symbols), iotlb_flag_symbols()})
+		for (const auto &symbol : list)
+			if (symbol.role == role && (value & symbol.value))
+				out += (out.empty() ? "" : "|") +
+				       std::string(symbol.name);
 	return out;
 }
 

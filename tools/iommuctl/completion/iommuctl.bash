@@ -35,9 +35,11 @@ _iommuctl_values()
 	"dma attach/port") echo "" ;;
 	"dma attach/ioas") echo "" ;;
 	"dma attach/hwpt") echo "" ;;
+	"dma attach/iotlb") echo "" ;;
 	"dma replace/port") echo "" ;;
 	"dma replace/ioas") echo "" ;;
 	"dma replace/hwpt") echo "" ;;
+	"dma replace/iotlb") echo "" ;;
 	"dma detach/port") echo "" ;;
 	"dma read/length") echo "" ;;
 	"dma read/port") echo "" ;;
@@ -90,6 +92,37 @@ _iommuctl_values()
 	"dirty watch/interval") echo "" ;;
 	"dirty watch/count") echo "" ;;
 	"dirty watch/svg") echo "@file" ;;
+	"iotlb add/ioas") echo "" ;;
+	"iotlb add/asids") echo "" ;;
+	"iotlb add/entries") echo "" ;;
+	"iotlb add/pending") echo "" ;;
+	"iotlb add/timeout") echo "" ;;
+	"iotlb add/evict") echo "clock fifo none" ;;
+	"iotlb add/aperture") echo "" ;;
+	"iotlb add/granule") echo "" ;;
+	"iotlb add/spin") echo "" ;;
+	"iotlb set/entries") echo "" ;;
+	"iotlb set/timeout") echo "" ;;
+	"iotlb set/evict") echo "clock fifo none" ;;
+	"iotlb set/spin") echo "" ;;
+	"iotlb serve/map") echo "@file" ;;
+	"iotlb serve/page") echo "" ;;
+	"iotlb serve/ahead") echo "" ;;
+	"iotlb serve/ring") echo "" ;;
+	"iotlb serve/latency") echo "" ;;
+	"iotlb serve/drop") echo "" ;;
+	"iotlb serve/wrong") echo "" ;;
+	"iotlb serve/seed") echo "" ;;
+	"iotlb serve/count") echo "" ;;
+	"iotlb dump/asid") echo "" ;;
+	"iotlb dump/range") echo "" ;;
+	"iotlb update/perm") echo "r w rw" ;;
+	"iotlb update/asid") echo "" ;;
+	"iotlb invalidate/asid") echo "" ;;
+	"iotlb flush/asid") echo "" ;;
+	"iotlb top/interval") echo "" ;;
+	"iotlb top/count") echo "" ;;
+	"iotlb top/svg") echo "@file" ;;
 	*) return 1 ;;
 	esac
 }
@@ -122,8 +155,8 @@ _iommuctl_keys()
 	"dma status") echo "" ;;
 	"dma bind") echo "port pin" ;;
 	"dma unbind") echo "port" ;;
-	"dma attach") echo "port ioas hwpt" ;;
-	"dma replace") echo "port ioas hwpt" ;;
+	"dma attach") echo "port ioas hwpt iotlb" ;;
+	"dma replace") echo "port ioas hwpt iotlb" ;;
 	"dma detach") echo "port" ;;
 	"dma read") echo "length port mode to" ;;
 	"dma write") echo "file text port mode" ;;
@@ -151,7 +184,19 @@ _iommuctl_keys()
 	"dirty off") echo "ioas hwpt" ;;
 	"dirty read") echo "ioas hwpt page-size no-clear" ;;
 	"dirty watch") echo "ioas hwpt page-size interval count svg" ;;
-	help) echo "module context ioas map unmap copy ranges dma device hwpt dirty shell batch help version exit" ;;
+	"iotlb show") echo "" ;;
+	"iotlb add") echo "ioas uva asids entries pending timeout no-timeout evict aperture granule spin keep no-channel" ;;
+	"iotlb set") echo "entries timeout no-timeout evict spin" ;;
+	"iotlb serve") echo "map identity background page ahead ring latency drop wrong seed count" ;;
+	"iotlb stop") echo "" ;;
+	"iotlb dump") echo "asid range" ;;
+	"iotlb update") echo "perm asid pinned negative prefetch no-replace" ;;
+	"iotlb invalidate") echo "asid pinned" ;;
+	"iotlb flush") echo "asid pinned" ;;
+	"iotlb stats") echo "reset" ;;
+	"iotlb top") echo "interval count svg" ;;
+	"iotlb del") echo "" ;;
+	help) echo "module context ioas map unmap copy ranges dma device hwpt dirty iotlb shell batch help version exit" ;;
 	batch) echo "@file" ;;
 	module) echo "status load unload" ;;
 	context) echo "show add del use option" ;;
@@ -161,6 +206,7 @@ _iommuctl_keys()
 	device) echo "show list add bind attach replace detach info unbind del" ;;
 	hwpt) echo "show add del" ;;
 	dirty) echo "on off read watch" ;;
+	iotlb) echo "show add set serve stop dump update invalidate flush stats top del" ;;
 	*) return 1 ;;
 	esac
 }
@@ -177,7 +223,7 @@ _iommuctl()
 		esac
 	done
 	if ((i >= COMP_CWORD)); then
-		words="module context ioas map unmap copy ranges dma device hwpt dirty shell batch help version exit -j --json -p --pretty --dry-run -c --command -f --force -e --echo -V --version -h --help"
+		words="module context ioas map unmap copy ranges dma device hwpt dirty iotlb shell batch help version exit -j --json -p --pretty --dry-run -c --command -f --force -e --echo -V --version -h --help"
 	else
 		command=${COMP_WORDS[i]}
 		if ((i + 1 < COMP_CWORD)) &&

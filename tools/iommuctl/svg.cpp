@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What is inside of a title or a label must be free of what XML gives a meaning.
+#include "svg.h"
+
+#include "failure.h"
+
+#include <cerrno>
+
+namespace ctl {
+
+std::string svg_box(const SvgBox &box)
+{
+	return "<rect x='" + std::to_string(box.x) + "' y='" + std::to_string(box.y) +
+	       "' width='" + std::to_string(box.width) + "' height='" +
+	       std::to_string(box.height) + "' fill='" + box.fill + "'>" +
+	       (box.title.empty() ? "" : "<title>" + box.title + "</title>") +
+	       "</rect>\n";
+}
+
+std::string svg_label(std::size_t x, std::size_t y, const std::string &text,
+		      const std::string &attributes)
+{
+	return "<text x='" + std::to_string(x) + "' y='" + std::to_string(y) + "'" +
+	       attributes + ">" + text + "</text>\n";
+}
+
+std::string svg_picture(std::size_t width, std::size_t height, const std::string &title,
+			const std::string &body)
+{
+	return "<svg xmlns='http://www.w3.org/2000/svg' width='" + std::to_string(width) +
+	       "' height='" + std::to_string(height) +
+	       "' font-family='monospace' font-size='12'>\n"
+	       "<rect width='100%' height='100%' fill='white'/>\n" +
+	       svg_label(20, 24, title) + body + "</svg>\n";
+}
+
+SvgFile::SvgFile(std::string path) : path_(std::move(path)), file_(path_)
+{
+	check("create");
+}
+
+void SvgFile::write(const std::string &text)
+{
+	file_ << text << std::flush;
+	check("write");
+}
+
+void SvgFile::check(std::string_view doing) const
+{
+	if (!file_)
+		throw file_failure(path_, doing, errno);
+}
+
+} // namespace ctl
