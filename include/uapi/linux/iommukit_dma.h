@@ -5,7 +5,8 @@
  *
  * One open file is one engine. An engine has two ports; each is bound to a
  * context (a descriptor of /dev/iommukit) and attached to one IOAS of it, so a
- * copy may go between two address spaces and even between two contexts.
+ * copy may go between two address spaces and even between two contexts. Through an IOTLB
+ * transfers wait for what its server has not told yet, and fail as it says.
  */
 #ifndef _UAPI_LINUX_IOMMUKIT_DMA_H
 #define _UAPI_LINUX_IOMMUKIT_DMA_H
@@ -84,8 +85,8 @@ struct iommukit_dma_port {
  * struct iommukit_dma_attach - ioctl(IOMMUKIT_DMA_ATTACH), _REPLACE
  * @size: sizeof(struct iommukit_dma_attach)
  * @port: The port
- * @ioas_id: IOAS of the port's context; with PORT_HWPT an IOAS or a HWPT, and on
- *	success the HWPT
+ * @ioas_id: IOAS of the port's context, or an IOTLB, which is gone through; with
+ *	PORT_HWPT an IOAS or a HWPT, and on success the HWPT
  * @__reserved: Must be 0
  *
  * ATTACH joins an IOAS: EINVAL if attached already. REPLACE moves to another
