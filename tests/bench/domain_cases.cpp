@@ -5,6 +5,8 @@
 #include "mock_world.h"
 #include "upstream.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <thread>
@@ -25,10 +27,20 @@ Slice slice_of_fill(const MockWorld &world)
 	return {ns, ns};
 }
 
-Figures measure_fill(Bytes length)
+using Allocate = Memory (*)(Bytes length);
+
+Memory huge_pages(Bytes length)
+{
+	if (::access("/proc/sys/vm/nr_hugepages", F_OK))
+		throw NotHere("this kernel has no hugetlbfs");
+	return Memory::huge(length);
+}
+
+Figures measure_fill(Bytes length, Allocate allocate)
 {
 	need_upstream();
-	const MockWorld ours(our_device, length), theirs(their_device, length);
+	const MockWorld ours(our_device, allocate(length));
+	const MockWorld theirs(their_device, allocate(length));
 
 	return alternate([&] { return slice_of_fill(ours); },
 			 [&] { return slice_of_fill(theirs); });
@@ -44,7 +56,8 @@ Slice slice_of_map(const MockWorld &world, const Memory &memory)
 Figures measure_map(Bytes length)
 {
 	need_upstream();
-	const MockWorld ours(our_device, 4_KiB), theirs(their_device, 4_KiB);
+	const MockWorld ours(our_device, Memory::anonymous(4_KiB));
+	const MockWorld theirs(their_device, Memory::anonymous(4_KiB));
 	const Memory memory = Memory::anonymous(length);
 
 	std::fill_n(memory.data(), length.value, std::byte(1));
@@ -78,7 +91,7 @@ double longest_wait(const MockWorld &world, const Meanwhile &what)
 // happens.
 Figures measure_wait(Bytes length)
 {
-	const MockWorld world(our_device, length);
+	const MockWorld world(our_device, Memory::anonymous(length));
 	Figures figures;
 
 	for (unsigned round = 0; round < default_rounds; round++) {
@@ -103,8 +116,14 @@ void add_domain_cases(std::vector<Case> &cases)
 	cases.push_back({.name = "domain/fill-1g",
 			 .unit = "ns",
 			 .peer_name = "iommufd",
-			 .measure = [] { return measure_fill(1_GiB); },
+			 .measure = [] { return measure_fill(1_GiB, Memory::anonymous); },
 			 .bound = Bound{Bound::Of::ratio, Bound::Sense::at_most, 1.0}});
+	// As much as the box has of them, for two.
+	cases.push_back({.name = "domain/fill-256m-huge",
+			 .unit = "ns",
+			 .peer_name = "iommufd",
+			 .measure = [] { return measure_fill(256_MiB, huge_pages); },
+			 .bound = Bound{Bound::Of::ratio, Bound::Sense::at_most, 0.2}});
 	cases.push_back({.name = "domain/map-64m",
 			 .unit = "ns",
 			 .peer_name = "iommufd",

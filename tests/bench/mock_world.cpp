@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace bench {
 
@@ -25,13 +26,13 @@ void issue(const Context &context, unsigned long request, void *cmd, const char 
 
 } // namespace
 
-MockWorld::MockWorld(const std::string &device, Bytes length)
-	: context_(device), memory_(Memory::anonymous(length)), first_(add_ioas()),
+MockWorld::MockWorld(const std::string &device, Memory memory)
+	: context_(device), memory_(std::move(memory)), first_(add_ioas()),
 	  second_(add_ioas())
 {
 	iommukit_test_cmd cmd{};
 
-	std::memset(memory_.data(), 1, length.value);
+	std::memset(memory_.data(), 1, memory_.size().value);
 	cmd.size = sizeof(cmd);
 	cmd.op = IOMMUKIT_TEST_OP_MOCK_DOMAIN;
 	cmd.id = second_;

@@ -13,7 +13,7 @@ namespace bench {
 // the second one.
 class MockWorld {
     public:
-	MockWorld(const std::string &device, iommukit::Bytes length);
+	MockWorld(const std::string &device, iommukit::Memory memory);
 
 	// A HWPT of the first IOAS, with everything that is mapped there.
 	std::uint32_t add_hwpt() const;
