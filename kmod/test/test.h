@@ -2,8 +2,9 @@
 /*
  * Inside of iommukit_test.ko: test_main.c has the table of ops and those that
  * need no access, test_access.c a driver that does what it is told, test_bitmap.c
- * IOVA bitmaps, test_domain.c software domains, test_mock.c and test_nested.c mock
- * devices, test_fail.c the knob of fault injection.
+ * IOVA bitmaps, test_domain.c software domains, test_iotlb.c and what begins like
+ * that another driver, of IOTLBs, test_mock.c and test_nested.c mock devices,
+ * test_fail.c the knob of fault injection.
  */
 #ifndef IOMMUKIT_TEST_H
 #define IOMMUKIT_TEST_H
@@ -63,6 +64,16 @@ int test_trigger_iopf(const struct test_request *req);
 int test_check_map(const struct test_request *req);
 int test_check_iotlb(const struct test_request *req);
 int test_dirty(const struct test_request *req);
+
+int test_iotlb_client_create(const struct test_request *req);
+int test_iotlb_behaviour(const struct test_request *req);
+int test_iotlb_cancel(const struct test_request *req);
+int test_iotlb_stats(const struct test_request *req);
+int test_iotlb_prefetch(const struct test_request *req);
+int test_iotlb_reader_create(const struct test_request *req);
+int test_iotlb_reader_destroy(const struct test_request *req);
+int test_iotlb_reader_stop(const struct test_request *req);
+int test_iotlb_run(const struct test_request *req);
 
 void test_fail_init(void);
 void test_fail_exit(void);

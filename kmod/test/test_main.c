@@ -139,6 +139,15 @@ static const struct {
 	{ IOMMUKIT_TEST_OP_MOCK_CREATE, test_mock_create },
 	{ IOMMUKIT_TEST_OP_MOCK_FAULTS, test_trigger_iopf },
 	{ IOMMUKIT_TEST_OP_MOCK_STATS, test_mock_stats },
+	{ IOMMUKIT_TEST_OP_IOTLB_CLIENT_CREATE, test_iotlb_client_create },
+	{ IOMMUKIT_TEST_OP_IOTLB_BEHAVIOUR, test_iotlb_behaviour },
+	{ IOMMUKIT_TEST_OP_IOTLB_CANCEL, test_iotlb_cancel },
+	{ IOMMUKIT_TEST_OP_IOTLB_STATS, test_iotlb_stats },
+	{ IOMMUKIT_TEST_OP_IOTLB_PREFETCH, test_iotlb_prefetch },
+	{ IOMMUKIT_TEST_OP_IOTLB_READER_CREATE, test_iotlb_reader_create },
+	{ IOMMUKIT_TEST_OP_IOTLB_READER_DESTROY, test_iotlb_reader_destroy },
+	{ IOMMUKIT_TEST_OP_IOTLB_READER_STOP, test_iotlb_reader_stop },
+	{ IOMMUKIT_TEST_OP_IOTLB_RUN, test_iotlb_run },
 };
 
 static int test_command(struct iommukit_ctx *ictx, void *cmd,

@@ -191,11 +191,16 @@ Errno Access::try_attach(std::uint32_t ioas) const
 	return call(device.get(), IOMMUKIT_TEST_CMD, &cmd);
 }
 
-void Access::detach() const
+Errno Access::try_detach() const
 {
 	auto cmd = test_command(IOMMUKIT_TEST_OP_ACCESS_DETACH, id());
 
-	REQUIRE(call(device.get(), IOMMUKIT_TEST_CMD, &cmd) == ok);
+	return call(device.get(), IOMMUKIT_TEST_CMD, &cmd);
+}
+
+void Access::detach() const
+{
+	REQUIRE(try_detach() == ok);
 }
 
 Errno Access::rw_raw(std::uint64_t iova, const void *buffer, std::uint64_t length,

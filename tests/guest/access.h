@@ -74,6 +74,7 @@ class Access {
 
 	Errno try_replace(std::uint32_t ioas) const;
 	Errno try_attach(std::uint32_t ioas) const;
+	Errno try_detach() const;
 	void detach() const;
 
 	/* The kernel's calls with any flags, also from a kernel thread. */
