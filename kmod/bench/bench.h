@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Inside of iommukit_bench.ko and iommufd_bench.ko: bench_main.c has the device
- * and the threads, bench_loop.c what they repeat. Both are written against
- * upstream's interface, so that iommukit and upstream are measured by the same
- * code.
+ * Inside of iommukit_bench.ko and iommufd_bench.ko: bench_main.c has the device,
+ * bench_loop.c what is repeated. Both are written against upstream's interface, so
+ * that iommukit and upstream are measured by the same code.
  */
 #ifndef IOMMUKIT_BENCH_H
 #define IOMMUKIT_BENCH_H
 
 #include <linux/iommufd.h>
-#include <linux/ktime.h>
 #include <linux/types.h>
 
+#include "bench_threads.h"
 #include "iommukit_bench_abi.h"
 
 struct file;
@@ -19,6 +18,7 @@ struct page;
 
 /**
  * struct bench_loop - What one thread does
+ * @thread: The thread; without one, the times are there all the same
  * @run: The request
  * @access: Shared by all threads; NULL for the ops without one
  * @file: For MAP
@@ -27,11 +27,9 @@ struct page;
  * @memory: kvmalloc() memory for RW and MEMCPY
  * @buf: The part of it that is used
  * @pages: Array for PIN and GUP
- * @stop: End early; READ_ONCE()
- * @begin: When it began
- * @end: When it ended
  */
 struct bench_loop {
+	struct bench_thread thread;
 	const struct iommukit_bench_run *run;
 	struct iommufd_access *access;
 	struct file *file;
@@ -40,9 +38,6 @@ struct bench_loop {
 	void *memory;
 	void *buf;
 	struct page **pages;
-	bool stop;
-	ktime_t begin;
-	ktime_t end;
 };
 
 int bench_loop_check(const struct iommukit_bench_run *run);

@@ -223,17 +223,17 @@ int bench_loop_run(struct bench_loop *loop)
 	u32 i;
 	int ret;
 
-	loop->begin = ktime_get();
+	loop->thread.begin = ktime_get();
 	for (i = 0; i < loop->run->iterations; i++) {
 		ret = once(loop);
 		if (ret)
 			return ret;
 		if (i % BENCH_BATCH)
 			continue;
-		if (fatal_signal_pending(current) || READ_ONCE(loop->stop))
+		if (fatal_signal_pending(current) || READ_ONCE(loop->thread.stop))
 			return -EINTR;
 		cond_resched();
 	}
-	loop->end = ktime_get();
+	loop->thread.end = ktime_get();
 	return 0;
 }

@@ -4,137 +4,44 @@
  * before and destroyed after the clock runs, so that nothing of it outlives the
  * command.
  */
-#include <linux/completion.h>
-#include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/kthread.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
-#include <linux/sched/signal.h>
-#include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "bench.h"
 
-/**
- * struct bench_thread - A kernel thread of a run
- * @loop: What it repeats
- * @task: NULL if it was not created
- * @start: Shared by all: lets them begin together
- * @done: It has ended
- * @ret: How
- */
-struct bench_thread {
-	struct bench_loop loop;
-	struct task_struct *task;
-	struct completion *start;
-	struct completion done;
-	int ret;
-};
-
-static int bench_thread_main(void *data)
+static int bench_thread_loop(struct bench_thread *thread)
 {
-	struct bench_thread *thread = data;
-
-	/* rw may wait for user space: it has to be possible to give up. */
-	allow_kernel_signal(SIGKILL);
-	wait_for_completion(thread->start);
-	thread->ret = READ_ONCE(thread->loop.stop) ? -EINTR :
-		      bench_loop_run(&thread->loop);
-	complete(&thread->done);
-	return 0;
-}
-
-static int bench_thread_create(struct bench_thread *thread,
-			       const struct bench_loop *loop, unsigned int nr,
-			       struct completion *start)
-{
-	struct task_struct *task;
-	int ret;
-
-	thread->loop = *loop;
-	thread->loop.iova += nr * loop->run->stride;
-	thread->start = start;
-	init_completion(&thread->done);
-	ret = bench_loop_alloc(&thread->loop);
-	if (ret)
-		return ret;
-	task = kthread_create(bench_thread_main, thread, "bench/%u", nr);
-	if (IS_ERR(task))
-		return PTR_ERR(task);
-	kthread_bind(task, cpumask_nth(nr, cpu_online_mask));
-	thread->task = task;
-	get_task_struct(task);
-	wake_up_process(task);
-	return 0;
-}
-
-static void bench_threads_kill(struct bench_thread *threads, unsigned int n)
-{
-	unsigned int i;
-
-	for (i = 0; i < n; i++) {
-		if (!threads[i].task)
-			continue;
-		WRITE_ONCE(threads[i].loop.stop, true);
-		send_sig(SIGKILL, threads[i].task, 1);
-	}
-}
-
-/* Wait for all; the result is that of the first one that failed. */
-static int bench_threads_wait(struct bench_thread *threads, unsigned int n,
-			      u64 *out_ns)
-{
-	ktime_t begin = KTIME_MAX;
-	ktime_t end = 0;
-	unsigned int i;
-
-	for (i = 0; i < n; i++)
-		if (wait_for_completion_killable(&threads[i].done))
-			return -EINTR;
-	for (i = 0; i < n; i++) {
-		if (threads[i].ret)
-			return threads[i].ret;
-		begin = min(begin, threads[i].loop.begin);
-		end = max(end, threads[i].loop.end);
-	}
-	*out_ns = ktime_to_ns(ktime_sub(end, begin));
-	return 0;
+	return bench_loop_run(container_of(thread, struct bench_loop, thread));
 }
 
 static int bench_run_threads(const struct bench_loop *loop, u64 *out_ns)
 {
+	struct bench_thread *threads[IOMMUKIT_BENCH_THREADS_MAX];
 	unsigned int n = loop->run->threads;
-	struct bench_thread *threads;
-	struct completion start;
+	struct bench_loop *loops;
 	unsigned int i;
 	int ret = 0;
 
-	threads = kcalloc(n, sizeof(*threads), GFP_KERNEL);
-	if (!threads)
+	loops = kcalloc(n, sizeof(*loops), GFP_KERNEL);
+	if (!loops)
 		return -ENOMEM;
-	init_completion(&start);
-	for (i = 0; i < n && !ret; i++)
-		ret = bench_thread_create(&threads[i], loop, i, &start);
-	/* A thread that waits for the start cannot be ended otherwise. */
-	if (ret)
-		bench_threads_kill(threads, n);
-	complete_all(&start);
-	if (!ret)
-		ret = bench_threads_wait(threads, n, out_ns);
-	if (ret)
-		bench_threads_kill(threads, n);
-	for (i = 0; i < n; i++) {
-		if (threads[i].task) {
-			kthread_stop(threads[i].task);
-			put_task_struct(threads[i].task);
-		}
-		bench_loop_free(&threads[i].loop);
+	for (i = 0; i < n && !ret; i++) {
+		loops[i] = *loop;
+		loops[i].iova += i * loop->run->stride;
+		loops[i].thread.loop = bench_thread_loop;
+		threads[i] = &loops[i].thread;
+		ret = bench_loop_alloc(&loops[i]);
 	}
-	kfree(threads);
+	if (!ret)
+		ret = bench_threads_run(threads, n, out_ns);
+	for (i = 0; i < n; i++)
+		bench_loop_free(&loops[i]);
+	kfree(loops);
 	return ret;
 }
 
@@ -145,7 +52,8 @@ static int bench_run_caller(struct bench_loop *loop, u64 *out_ns)
 	if (!ret)
 		ret = bench_loop_run(loop);
 	if (!ret)
-		*out_ns = ktime_to_ns(ktime_sub(loop->end, loop->begin));
+		*out_ns = ktime_to_ns(ktime_sub(loop->thread.end,
+						loop->thread.begin));
 	bench_loop_free(loop);
 	return ret;
 }
