@@ -130,6 +130,109 @@ std::string access_command(const Op &op)
 	}
 }
 
+std::string evict(std::uint64_t policy)
+{
+	const char *const names[] = {" evict clock", " evict fifo", " evict none"};
+
+	return policy < std::size(names) ? names[policy] : "";
+}
+
+// What is 0 is left to the kernel.
+std::string add_iotlb_command(const Op &op)
+{
+	constexpr std::uint64_t known =
+		IOMMUKIT_IOTLB_KEEP_ON_CLOSE | IOMMUKIT_IOTLB_NO_CHANNEL;
+	const std::pair<const char *, F> numbers[] = {
+		{"asids", F::num}, {"entries", F::number}, {"pending", F::value}};
+	std::string text = "iotlb add ioas " + ioas(op);
+
+	if (op[F::flags] & ~known || op[F::reserved] ||
+	    op[F::option] > IOMMUKIT_IOTLB_EVICT_NONE || op[F::length] > 30)
+		return {};
+	for (const auto &[name, field] : numbers)
+		if (op[field])
+			text += std::string(" ") + name + " " + std::to_string(op[field]);
+	if (op[F::source])
+		text += " timeout " + std::to_string(op[F::source]) + "ms";
+	if (op[F::first1] || op[F::last1])
+		text += " aperture " + hex(op[F::first1]) + "-" + hex(op[F::last1]);
+	if (op[F::length])
+		text += " granule " + hex(1UL << op[F::length]);
+	if (op[F::page])
+		text += " spin " + std::to_string(op[F::page]) + "us";
+	if (op[F::flags] & IOMMUKIT_IOTLB_KEEP_ON_CLOSE)
+		text += " keep";
+	if (op[F::flags] & IOMMUKIT_IOTLB_NO_CHANNEL)
+		text += " no-channel";
+	return text + evict(op[F::option]);
+}
+
+// Each is a command of its own.
+std::string element_command(const Op &element, const Op &submit)
+{
+	constexpr std::uint64_t known =
+		IOMMUKIT_IOTLB_MSG_PINNED | IOMMUKIT_IOTLB_MSG_PREFETCH |
+		IOMMUKIT_IOTLB_MSG_NO_REPLACE | IOMMUKIT_IOTLB_MSG_NEGATIVE;
+	const char *const perms[] = {"", " perm r", " perm w", " perm rw"};
+	const bool negative = element[F::flags] & IOMMUKIT_IOTLB_MSG_NEGATIVE;
+	const std::string range = " " + ioas(submit) + " " + hex(element[F::iova]) + " " +
+				  hex(element[F::length]);
+	std::string text, flags;
+
+	if (element[F::flags] & ~known || element[F::reserved] || element[F::page])
+		return {};
+	if (element[F::num])
+		flags = " asid " + std::to_string(element[F::num]);
+	if (element[F::flags] & IOMMUKIT_IOTLB_MSG_PINNED)
+		flags += " pinned";
+	if (element[F::value] == IOMMUKIT_IOTLB_OP_FLUSH)
+		return "iotlb flush " + ioas(submit) + flags;
+	if (element[F::value] == IOMMUKIT_IOTLB_OP_INVALIDATE)
+		return "iotlb invalidate" + range + flags;
+	if (element[F::value] != IOMMUKIT_IOTLB_OP_UPDATE ||
+	    element[F::option] >= std::size(perms) || negative != !element[F::option])
+		return {};
+	text = "iotlb update" + range;
+	text += negative ? " negative"
+			 : " " + hex(element[F::va]) + perms[element[F::option]];
+	if (element[F::flags] & IOMMUKIT_IOTLB_MSG_PREFETCH)
+		flags += " prefetch";
+	if (element[F::flags] & IOMMUKIT_IOTLB_MSG_NO_REPLACE)
+		flags += " no-replace";
+	return text + flags;
+}
+
+std::string set_iotlb_command(const Op &op)
+{
+	const std::string text = "iotlb set " + ioas(op);
+
+	if (op[F::flags])
+		return {};
+	switch (op[F::option]) {
+	case IOMMUKIT_IOTLB_PARAM_MAX_ENTRIES:
+		return text + " entries " + std::to_string(op[F::value]);
+	case IOMMUKIT_IOTLB_PARAM_EVICT_POLICY:
+		return op[F::value] > IOMMUKIT_IOTLB_EVICT_NONE
+			       ? ""
+			       : text + evict(op[F::value]);
+	case IOMMUKIT_IOTLB_PARAM_SPIN_US:
+		return text + " spin " + std::to_string(op[F::value]) + "us";
+	default:
+		return {};
+	}
+}
+
+std::string dump_command(const Op &op)
+{
+	const std::uint64_t last =
+		op[F::flags] & IOMMUKIT_IOTLB_QUERY_DUMP ? op[F::last1] : op[F::first1];
+
+	if (op[F::flags] & ~std::uint64_t(IOMMUKIT_IOTLB_QUERY_DUMP))
+		return {};
+	return "iotlb dump " + ioas(op) + " asid " + std::to_string(op[F::num]) +
+	       " range " + hex(op[F::first1]) + "-" + hex(last);
+}
+
 std::string to_command(const Op &op)
 {
 	if (op.who || op.ctx || op.pass != Pass::normal)
@@ -155,6 +258,12 @@ std::string to_command(const Op &op)
 		return op[F::reserved] ? "" : "ioas ranges " + ioas(op);
 	case Kind::option:
 		return option_command(op);
+	case Kind::iotlb:
+		return add_iotlb_command(op);
+	case Kind::iotlb_query:
+		return dump_command(op);
+	case Kind::iotlb_set:
+		return set_iotlb_command(op);
 	default:
 		return access_command(op);
 	}
@@ -164,8 +273,13 @@ std::string to_command(const Op &op)
 
 std::string to_batch(const Sequence &sequence)
 {
-	std::vector<std::uint64_t> used;
+	std::vector<std::uint64_t> used, iotlbs;
+	Sequence elements;
 	std::string text;
+	const auto add = [&](const Op &op, const std::string &command) {
+		text += (command.empty() ? "# cannot be said: " + to_text(op) : command) +
+			"\n";
+	};
 	const auto elsewhere = [&](const Op &op) { return op.ctx != sequence[0].ctx; };
 	const bool one_context =
 		std::none_of(sequence.begin(), sequence.end(), elsewhere);
@@ -180,10 +294,22 @@ std::string to_batch(const Sequence &sequence)
 			at = at == used.end() ? used.insert(at, op[F::slot]) : at;
 			op[F::slot] = static_cast<std::uint64_t>(at - used.begin());
 		}
-		const std::string command = to_command(op);
+		if (op.kind == Kind::iotlb_submit || op.kind == Kind::iotlb_query)
+			iotlbs.push_back(op[F::id]);
+		const bool is_iotlb = std::find(iotlbs.begin(), iotlbs.end(),
+						op[F::id]) != iotlbs.end();
 
-		text += (command.empty() ? "# cannot be said: " + to_text(op) : command) +
-			"\n";
+		if (op.kind == Kind::destroy && is_iotlb && !op.ctx && !op.who) {
+			add(op, "iotlb del " + ioas(op));
+		} else if (op.kind == Kind::iotlb_element) {
+			elements.push_back(op);
+		} else if (op.kind == Kind::iotlb_submit) {
+			for (const Op &element : elements)
+				add(element, element_command(element, op));
+			elements.clear();
+		} else {
+			add(op, to_command(op));
+		}
 	}
 	return text;
 }

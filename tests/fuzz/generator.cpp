@@ -40,21 +40,28 @@ struct Weight {
 };
 
 constexpr Weight weights[] = {
-	{Kind::open, 30},	   {Kind::close, 6},	     {Kind::ioas_alloc, 60},
-	{Kind::destroy, 25},	   {Kind::map, 1700},	     {Kind::map_file, 400},
-	{Kind::copy, 1000},	   {Kind::unmap, 1400},	     {Kind::allow, 120},
-	{Kind::ranges, 120},	   {Kind::option, 180},	     {Kind::reserve, 100},
-	{Kind::access, 140},	   {Kind::access_new, 60},   {Kind::access_close, 40},
-	{Kind::replace, 80},	   {Kind::attach, 90},	     {Kind::detach, 20},
-	{Kind::pin, 1100},	   {Kind::unpin, 700},	     {Kind::read, 1400},
-	{Kind::write, 1200},	   {Kind::stats, 80},	     {Kind::memory, 60},
-	{Kind::poke, 150},	   {Kind::truncate, 15},     {Kind::fork, 5},
-	{Kind::exit, 12},	   {Kind::limit, 20},	     {Kind::check_refs, 80},
-	{Kind::check_account, 20}, {Kind::raw, 15},	     {Kind::mock, 60},
-	{Kind::mock_new, 80},	   {Kind::mock_replace, 90}, {Kind::hwpt_alloc, 60},
-	{Kind::check_map, 300},	   {Kind::hwpt_track, 60},   {Kind::hwpt_dirty, 300},
-	{Kind::hwpt_mark, 250},	   {Kind::ioas_track, 40},   {Kind::ioas_dirty, 300},
+	{Kind::open, 30},	   {Kind::close, 6},	      {Kind::ioas_alloc, 60},
+	{Kind::destroy, 25},	   {Kind::map, 1700},	      {Kind::map_file, 400},
+	{Kind::copy, 1000},	   {Kind::unmap, 1400},	      {Kind::allow, 120},
+	{Kind::ranges, 120},	   {Kind::option, 180},	      {Kind::reserve, 100},
+	{Kind::access, 140},	   {Kind::access_new, 60},    {Kind::access_close, 40},
+	{Kind::replace, 80},	   {Kind::attach, 90},	      {Kind::detach, 20},
+	{Kind::pin, 1100},	   {Kind::unpin, 700},	      {Kind::read, 1400},
+	{Kind::write, 1200},	   {Kind::stats, 80},	      {Kind::memory, 60},
+	{Kind::poke, 150},	   {Kind::truncate, 15},      {Kind::fork, 5},
+	{Kind::exit, 12},	   {Kind::limit, 20},	      {Kind::check_refs, 80},
+	{Kind::check_account, 20}, {Kind::raw, 15},	      {Kind::mock, 60},
+	{Kind::mock_new, 80},	   {Kind::mock_replace, 90},  {Kind::hwpt_alloc, 60},
+	{Kind::check_map, 300},	   {Kind::hwpt_track, 60},    {Kind::hwpt_dirty, 300},
+	{Kind::hwpt_mark, 250},	   {Kind::ioas_track, 40},    {Kind::ioas_dirty, 300},
+	{Kind::iotlb, 60},	   {Kind::iotlb_submit, 900}, {Kind::iotlb_query, 500},
+	{Kind::iotlb_set, 60},
 };
+
+// What an IOTLB is about.
+constexpr Kind translated[] = {Kind::iotlb_submit, Kind::iotlb_submit, Kind::iotlb_query,
+			       Kind::stats,	   Kind::pin,	       Kind::read,
+			       Kind::write};
 
 constexpr unsigned total_weight = [] {
 	unsigned sum = 0;
@@ -100,6 +107,10 @@ bool answers_size_errors(Kind kind)
 	case Kind::hwpt_mark:
 	case Kind::ioas_track:
 	case Kind::ioas_dirty:
+	case Kind::iotlb:
+	case Kind::iotlb_submit:
+	case Kind::iotlb_query:
+	case Kind::iotlb_set:
 		return true;
 	default:
 		return false;
@@ -119,7 +130,8 @@ std::uint64_t Random::next()
 }
 
 Generator::Generator(const Model &m, std::uint64_t seed)
-	: model(m), random(seed), devices(!random.one_in(4))
+	: model(m), random(seed), devices(!random.one_in(4)),
+	  translations(random.one_in(4))
 {
 }
 
@@ -127,6 +139,8 @@ Kind Generator::pick_kind()
 {
 	std::uint64_t at = random.below(total_weight);
 
+	if (translations && random.one_in(2))
+		return random.of(translated);
 	for (const Weight &weight : weights) {
 		if (at < weight.weight)
 			return weight.kind;
@@ -390,6 +404,7 @@ void Generator::fill_option(Op &op)
 void Generator::fill_create(Op &op)
 {
 	op[F::slot] = pick_slot(false);
+	op[F::id] = pick_anchor(*model.context[op.ctx]);
 	op[F::flags] = !random.one_in(4);
 	if (op.kind == Kind::access) {
 		if (random.one_in(20))
@@ -416,6 +431,8 @@ void Generator::fill_pin(Op &op)
 		op[F::length] = io_limit + random.below(2);
 		return;
 	}
+	if (fill_through_iotlb(op))
+		return;
 	if (!area || random.one_in(12)) {
 		op[F::iova] = pick_iova(ioas);
 		op[F::length] = pick_length(op[F::iova]);
@@ -449,6 +466,8 @@ void Generator::fill_rw(Op &op)
 	op[F::length] = 1 + random.below(random.one_in(4) ? 3 * page_size : 64);
 	if (random.one_in(100))
 		op[F::length] = random.one_in(2) ? random.below(2) : io_limit + 1;
+	if (fill_through_iotlb(op))
+		return;
 	if (!area || random.one_in(15)) {
 		op[F::iova] = pick_iova(ioas);
 		return;
@@ -556,6 +575,16 @@ void Generator::fill(Op &op)
 	case Kind::raw:
 		op[F::value] = random.of(no_commands);
 		break;
+	case Kind::attach:
+	case Kind::replace:
+		op[F::id] = pick_anchor(*model.context[op.ctx]);
+		break;
+	case Kind::iotlb:
+	case Kind::iotlb_submit:
+	case Kind::iotlb_query:
+	case Kind::iotlb_set:
+		fill_iotlb(op);
+		break;
 	case Kind::destroy:
 		if (random.one_in(2))
 			op[F::id] = pick_key(model.context[op.ctx]->objects);
@@ -607,6 +636,7 @@ void Generator::relieve(Op &op)
 	    count_ioas(*model.context[op.ctx]) > many_objects)
 		op.kind = Kind::destroy;
 	relieve_devices(op);
+	relieve_iotlbs(op);
 	if (!ioas)
 		return;
 	if (ioas->areas.size() > many_areas &&
@@ -666,7 +696,11 @@ Op Generator::next()
 	for (unsigned n = 0; n < op.field.size(); n++)
 		if (!info(op.kind).has(static_cast<F>(n)))
 			op.field[n] = 0;
-	return op;
+	if (pending.empty() || op.kind != Kind::iotlb_submit)
+		return op;
+	// Its elements first.
+	pending.push_back(op);
+	return next();
 }
 
 } // namespace fuzz

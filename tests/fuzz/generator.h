@@ -51,14 +51,28 @@ class Generator {
 	void fill_region(Op &op);
 	void fill_check(Op &op);
 	void fill_dirty(Op &op);
+	void fill_iotlb(Op &op);
+	void fill_alloc(Op &op);
+	void fill_submit(Op &op);
+	void fill_element(const Iotlb *iotlb, Op &op, const Op &previous);
+	void fill_near(Op &op, const Range &range);
+	void fill_range(const Iotlb *iotlb, const Space &space, Op &op,
+			const Op &previous);
+	void fill_target(const Iotlb *iotlb, const Space &space, Op &op);
+	void fill_query(Op &op);
+	bool fill_through_iotlb(Op &op);
+	void relieve_iotlbs(Op &op);
 	void relieve_devices(Op &op);
 	void suit_devices(Op &op);
 	void add_stubborn_driver(const Op &op);
 
 	std::uint64_t pick_ioas(const Context &context);
+	std::uint64_t pick_anchor(const Context &context);
+	const Iotlb *iotlb_of(const Op &op) const;
 	const Ioas *ioas_of(const Op &op, F id = F::id) const;
 	const Area *pick_area(const Ioas *ioas, std::uint64_t &first);
 	template <class Map> std::uint64_t pick_key(const Map &map);
+	template <class Map> auto pick_entry(const Map &map);
 	std::uint64_t pick_target(const Context &context);
 	std::uint64_t pick_tracking(const Context &context);
 	std::uint64_t pick_slot(bool used);
@@ -73,19 +87,26 @@ class Generator {
 	Random random;
 	// Most mappings lie where mock devices reach.
 	const bool devices;
+	// Half of the operations are by way of IOTLBs.
+	const bool translations;
 	// Operations that belong together.
 	std::deque<Op> pending;
 };
+
+template <class Map> auto Generator::pick_entry(const Map &map)
+{
+	auto entry = map.begin();
+
+	std::advance(entry, random.below(map.size()));
+	return entry;
+}
 
 // Any of them, or an id that may be nobody's.
 template <class Map> std::uint64_t Generator::pick_key(const Map &map)
 {
 	if (map.empty() || random.one_in(60))
 		return random.below(16);
-	auto entry = map.begin();
-
-	std::advance(entry, random.below(map.size()));
-	return entry->first;
+	return pick_entry(map)->first;
 }
 
 } // namespace fuzz

@@ -258,7 +258,7 @@ void Machine::build_ranges(const Op &op)
 	cmd.allowed_iovas = reinterpret_cast<std::uint64_t>(at);
 }
 
-void Machine::build(const Op &op)
+void Machine::build(const Op &op, const Expect &expect)
 {
 	const auto flags = static_cast<std::uint32_t>(op[F::flags]);
 	const auto id = static_cast<std::uint32_t>(op[F::id]);
@@ -335,6 +335,14 @@ void Machine::build(const Op &op)
 	case Kind::ioas_track:
 	case Kind::ioas_dirty:
 		build_device(op);
+		return;
+	case Kind::iotlb:
+	case Kind::iotlb_query:
+	case Kind::iotlb_set:
+		build_iotlb(op);
+		return;
+	case Kind::iotlb_submit:
+		build_submit(op, expect);
 		return;
 	default:
 		build_access(op);
@@ -454,6 +462,7 @@ void Machine::answer(const Op &op, const Expect &expect)
 		cmd.num_iovas = out;
 		cmd.out_iova_alignment = expect.more;
 	}
+	answer_iotlb(op, expect);
 	if (error)
 		return;
 	switch (op.kind) {
@@ -560,6 +569,10 @@ Machine::Difference Machine::compare(const Op &op, const Expect &expect)
 		return compare_read(op, expect);
 	if (op.kind == Kind::hwpt_dirty || op.kind == Kind::ioas_dirty)
 		return compare_bits(op, expect);
+	if (op.kind == Kind::iotlb_submit)
+		return compare_submitted(op, expect);
+	if (op.kind == Kind::iotlb_query)
+		return compare_entries(op, expect);
 	return {};
 }
 
@@ -645,7 +658,7 @@ std::optional<std::string> Machine::execute(const Op &op, const Expect &expect)
 	case Kind::check_refs:
 		return check_refs(op, op[F::va] & -page_size, page_size, expect.out);
 	default:
-		build(op);
+		build(op, expect);
 		error = issue(op);
 		return compare(op, expect);
 	}

@@ -52,12 +52,15 @@ class Machine {
 	using Difference = std::optional<std::string>;
 
 	void map_slots(unsigned first, unsigned number, Change what, unsigned page);
-	void build(const Op &op);
+	void build(const Op &op, const Expect &expect);
 	void build_access(const Op &op);
 	void build_ranges(const Op &op);
 	void build_device(const Op &op);
 	void build_dirty(const Op &op);
+	void build_iotlb(const Op &op);
+	void build_submit(const Op &op, const Expect &expect);
 	void answer_device(const Op &op, const Expect &expect);
+	void answer_iotlb(const Op &op, const Expect &expect);
 	template <class Command> Command &start(const Op &op, unsigned long request);
 	iommukit_test_cmd &start_test(const Op &op, std::uint32_t what);
 	int issue(const Op &op);
@@ -65,6 +68,10 @@ class Machine {
 	Difference compare(const Op &op, const Expect &expect);
 	Difference compare_read(const Op &op, const Expect &expect) const;
 	Difference compare_bits(const Op &op, const Expect &expect) const;
+	Difference compare_submitted(const Op &op, const Expect &expect) const;
+	Difference compare_entries(const Op &op, const Expect &expect) const;
+	unsigned char *rows_of(const Op &op) const;
+	iommukit_iotlb_entry listed(const Op &op, std::uint64_t n) const;
 	unsigned char *bitmap(const Op &op) const;
 	Difference compare_ranges(const Expect &expect) const;
 	Difference compare_memory(Model &model);
@@ -99,6 +106,12 @@ template <class Command> constexpr std::uint32_t first_version()
 		return offsetof(iommukit_test_cmd, last) + 4;
 	if (std::is_same_v<Command, iommukit_hwpt_alloc>)
 		return offsetof(iommukit_hwpt_alloc, data_type);
+	if (std::is_same_v<Command, iommukit_iotlb_alloc>)
+		return offsetof(iommukit_iotlb_alloc, __reserved);
+	if (std::is_same_v<Command, iommukit_iotlb_submit>)
+		return offsetof(iommukit_iotlb_submit, __reserved);
+	if (std::is_same_v<Command, iommukit_iotlb_query>)
+		return offsetof(iommukit_iotlb_query, out_epoch);
 	return sizeof(Command);
 }
 

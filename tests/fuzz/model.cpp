@@ -59,7 +59,8 @@ bool keeps_effect(Kind kind)
 {
 	return kind == Kind::map || kind == Kind::map_file || kind == Kind::copy ||
 	       kind == Kind::unmap || kind == Kind::ranges || kind == Kind::option ||
-	       kind == Kind::mock_replace || kind == Kind::hwpt_mark;
+	       kind == Kind::mock_replace || kind == Kind::hwpt_mark ||
+	       kind == Kind::iotlb_submit || kind == Kind::iotlb_query;
 }
 
 } // namespace
@@ -161,6 +162,11 @@ const Model::Handler Model::handlers[] = {
 	&Model::mark_hwpt,
 	&Model::track_ioas,
 	&Model::get_ioas_dirty,
+	&Model::alloc_iotlb,
+	&Model::keep_element,
+	&Model::submit,
+	&Model::query,
+	&Model::set_iotlb,
 };
 
 Model::Model(const Environment &environment)
@@ -230,10 +236,10 @@ Expect Model::destroy(const Op &op)
 	const auto object = objects.find(op[F::id]);
 
 	demand(object != objects.end(), ENOENT);
-	if (end_device(op))
+	if (end_device(op) || end_iotlb(op))
 		return {};
 	demand(object->second && object->second->users.empty() &&
-		       object->second->hwpts.empty(),
+		       object->second->hwpts.empty() && !object->second->iotlbs,
 	       EBUSY);
 	objects.erase(object);
 	return {};
@@ -394,6 +400,11 @@ Expect Model::unmap(const Op &op)
 	demand(all || (first != all_ones && length != all_ones), EOVERFLOW);
 	demand(length, EINVAL);
 	demand(all || !wraps(first, length), EOVERFLOW);
+	for (const Access *user : ioas->users)
+		if (user->iotlb)
+			check_order(*user, [&](const Item &item) {
+				return item.inside({first, last});
+			});
 	for (auto area = ioas->at(first);
 	     area != ioas->areas.end() && area->first <= last;
 	     area = ioas->areas.erase(area)) {

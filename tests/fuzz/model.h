@@ -4,6 +4,9 @@
 #pragma once
 
 #include "device.h"
+#include "iotlb.h"
+
+#include <functional>
 
 namespace fuzz {
 
@@ -53,6 +56,8 @@ struct Ioas {
 	std::vector<Access *> users;
 	// With one of them, everything is pinned.
 	std::vector<Hwpt *> hwpts;
+	// How many have their targets in it.
+	std::size_t iotlbs = 0;
 	bool huge = true;
 	bool notes_writes = false;
 
@@ -68,6 +73,7 @@ struct Ioas {
 struct Context {
 	std::map<std::uint64_t, std::shared_ptr<Ioas>> objects;
 	std::map<std::uint64_t, std::shared_ptr<Hwpt>> hwpts;
+	std::map<std::uint64_t, std::shared_ptr<Iotlb>> iotlbs;
 	std::map<std::uint64_t, std::shared_ptr<Device>> devices;
 	// By the id of what the test module has made around them.
 	std::map<std::uint64_t, std::shared_ptr<Device>> mocks;
@@ -76,6 +82,7 @@ struct Context {
 	std::uint64_t free_id() const;
 	std::shared_ptr<Ioas> ioas(std::uint64_t id) const;
 	std::shared_ptr<Hwpt> hwpt(std::uint64_t id) const;
+	std::shared_ptr<Iotlb> iotlb(std::uint64_t id) const;
 };
 
 // Part of an area that is pinned or copied.
@@ -90,8 +97,20 @@ Part whole(std::uint64_t first, const Area &area);
 
 struct Item {
 	Range range;
+	// Where that is in the IOAS; the same without an IOTLB.
+	std::vector<Range> targets;
 	std::vector<Part> parts;
 	bool write = false;
+
+	bool inside(const Range &of_ioas) const { return hits(targets, of_ioas); }
+};
+
+// What an access can be attached to: an IOAS, perhaps by way of an IOTLB.
+struct Anchor {
+	std::shared_ptr<Ioas> ioas = {};
+	std::shared_ptr<Iotlb> iotlb = {};
+
+	bool operator==(const Anchor &) const = default;
 };
 
 struct Access {
@@ -99,6 +118,9 @@ struct Access {
 	std::uint64_t id;
 	bool pins;
 	std::shared_ptr<Ioas> ioas = {};
+	// With one, it has an access of its own on the IOAS.
+	std::shared_ptr<Iotlb> iotlb = {};
+	std::uint64_t inner = 0;
 	std::map<std::uint64_t, Item> items = {};
 	std::uint64_t next_item = 0;
 	bool stubborn = false;
@@ -155,15 +177,23 @@ class Model {
 	Expect mark_hwpt(const Op &op);
 	Expect track_ioas(const Op &op);
 	Expect get_ioas_dirty(const Op &op);
+	Expect alloc_iotlb(const Op &op);
+	Expect keep_element(const Op &op);
+	Expect submit(const Op &op);
+	Expect query(const Op &op);
+	Expect set_iotlb(const Op &op);
 
 	std::shared_ptr<Backing> make_backing(const Op &op);
 	std::uint64_t place(Ioas &ioas, const Op &op, std::uint64_t hint) const;
 	static std::vector<Part> walk(Ioas &ioas, std::uint64_t first, std::uint64_t last,
 				      int &error);
 	bool notify(Ioas &ioas, const Range &area);
-	void join(Access &access, std::shared_ptr<Ioas> ioas);
+	static Anchor find_anchor(const Context &context, std::uint64_t id);
+	static std::uint64_t admit(const Access &access, const Anchor &to);
+	static void join(Access &access, const Anchor &to, std::uint64_t inner);
 	void leave(Access &access);
 	void hold(const Part &part);
+	void hold(const Access &access, const Range &target, Item &item);
 	void release(const Part &part);
 	void release(const Item &item);
 	int charge(Backing &backing, std::uint64_t pages);
@@ -190,10 +220,35 @@ class Model {
 	static void note(Ioas &ioas, const Item &item, Mark mark);
 	static void forget_marks(Ioas &ioas, const Range &range);
 	void close(std::shared_ptr<Context> context);
+
+	// What is known of the way of an access, up to where it ends.
+	struct Reached {
+		std::vector<Range> targets = {};
+		int error = 0;
+		// Some of it may be forgotten.
+		bool may_miss = false;
+
+		int unaligned() const;
+	};
+	static Reached translate(const Access &access, const Range &range, bool write);
+	bool end_iotlb(const Op &op);
+	Iotlb &find_iotlb(const Op &op, int otherwise = 0);
+	void submit(const Op &op, Iotlb &iotlb, std::uint32_t count, IotlbAnswer &answer,
+		    Expect &expect);
+	void revoke(const Iotlb &iotlb, const std::vector<Range> &gone);
+	using About = std::function<bool(const Item &)>;
+	static std::vector<Range> told(const Access &access, const About &about);
+	static void check_order(const Access &access, const About &about);
+	void call_back(Access &access, const About &about);
+
 	void compare_pages(const Op &op, const Item &item);
+	int get_pieces(const Op &op, Access &access, const Range &target,
+		       std::vector<Piece> &pieces, std::size_t &certain);
 	int get_pieces(const Op &op, const Part &part, std::vector<Piece> &pieces);
 
 	const std::uint64_t cap;
+	// Of the next SUBMIT.
+	std::vector<Op> elements;
 	std::map<unsigned, std::uint64_t> charged;
 };
 

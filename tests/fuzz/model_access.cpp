@@ -36,24 +36,76 @@ Access &Model::find_access(const Op &op)
 	return *access[op[F::slot]];
 }
 
+// Of what has a driver to be told?
+std::vector<Range> Model::told(const Access &a, const About &about)
+{
+	std::vector<Range> ranges;
+
+	for (const auto &[id, item] : a.items)
+		if (about(item))
+			ranges.push_back(item.range);
+	return ranges;
+}
+
+// Does what it gives back depend on which it is told of first? Then it is open.
+void Model::check_order(const Access &a, const About &about)
+{
+	const std::vector<Range> ranges = told(a, about);
+	const auto meets = [](const Item &item) {
+		return [&](const Range &range) { return overlap(item.range, range); };
+	};
+
+	for (const auto &[id, item] : a.items)
+		demand(about(item) || !hits(ranges, item.range) ||
+			       std::all_of(ranges.begin(), ranges.end(), meets(item)),
+		       unmodelled);
+}
+
+// A driver is told of pins behind an IOTLB, one after the other. It gives back all that
+// intersects the range of one of them.
+void Model::call_back(Access &a, const About &about)
+{
+	const std::vector<Range> told = Model::told(a, about);
+
+	if (told.empty())
+		return;
+	a.calls++;
+	a.last_iova = told.front().first;
+	a.last_length = told.front().last - told.front().first + 1;
+	// Of several pins it may hear one by one, or not any more.
+	a.calls_known &= told.size() == 1 && !a.stubborn;
+	if (a.stubborn)
+		return;
+	std::erase_if(a.items, [&](const auto &item) {
+		if (!hits(told, item.second.range))
+			return false;
+		note(*a.ioas, item.second, Mark::certain);
+		release(item.second);
+		return true;
+	});
+}
+
 // Does everybody who has pins in an area give them back?
 bool Model::notify(Ioas &ioas, const Range &area)
 {
-	const auto inside = [&](const auto &item) {
-		return overlap(item.second.range, area);
-	};
+	const auto inside = [&](const auto &item) { return item.second.inside(area); };
 	bool released = true;
 
 	for (Access *user : ioas.users) {
 		if (std::none_of(user->items.begin(), user->items.end(), inside))
 			continue;
+		released &= !user->stubborn;
+		if (user->iotlb) {
+			call_back(*user,
+				  [&](const Item &item) { return item.inside(area); });
+			continue;
+		}
 		user->calls++;
 		user->last_iova = area.first;
 		user->last_length = area.last - area.first + 1;
-		if (user->stubborn) {
-			user->calls_known = released = false;
+		user->calls_known &= !user->stubborn;
+		if (user->stubborn)
 			continue;
-		}
 		for (const auto &item : user->items)
 			if (inside(item)) {
 				note(ioas, item.second, Mark::certain);
@@ -64,12 +116,39 @@ bool Model::notify(Ioas &ioas, const Range &area)
 	return released;
 }
 
-void Model::join(Access &a, std::shared_ptr<Ioas> ioas)
+Anchor Model::find_anchor(const Context &c, std::uint64_t id)
 {
-	demand(ioas != nullptr, ENOENT);
-	demand(!a.pins || ioas->alignment() == page_size || ioas->conforms(), EADDRINUSE);
-	ioas->users.push_back(&a);
-	a.ioas = std::move(ioas);
+	Anchor found{c.ioas(id), c.iotlb(id)};
+
+	if (found.iotlb)
+		found.ioas = found.iotlb->ioas;
+	demand(found.ioas != nullptr, ENOENT);
+	return found;
+}
+
+// The id of what it needs there.
+std::uint64_t Model::admit(const Access &a, const Anchor &to)
+{
+	std::uint64_t id = 0;
+
+	// From the first attempt on, its invalidations are counted.
+	if (to.iotlb)
+		to.iotlb->spaces[access_asid];
+	demand(!a.pins || to.ioas->alignment() == page_size || to.ioas->conforms(),
+	       EADDRINUSE);
+	if (to.iotlb) {
+		id = a.context->free_id();
+		a.context->objects[id] = nullptr;
+	}
+	return id;
+}
+
+void Model::join(Access &a, const Anchor &to, std::uint64_t inner)
+{
+	to.ioas->users.push_back(&a);
+	a.ioas = to.ioas;
+	a.iotlb = to.iotlb;
+	a.inner = inner;
 }
 
 // Releases everything, like a driver that is told to.
@@ -80,8 +159,11 @@ void Model::leave(Access &a)
 		release(item.second);
 	}
 	a.items.clear();
+	if (a.iotlb)
+		a.context->objects.erase(a.inner);
 	std::erase(a.ioas->users, &a);
 	a.ioas.reset();
+	a.iotlb.reset();
 	a.calls++;
 	a.last_iova = 0;
 	a.last_length = all_ones;
@@ -101,13 +183,21 @@ Expect Model::create(const Op &op)
 	auto created = std::make_unique<Access>(
 		Access{c, c->free_id(), (op[F::flags] & create_pins) != 0});
 	demand(op[F::id] || extended, ENOENT);
-	if (op[F::id])
-		join(*created, c->ioas(op[F::id]));
-	if (op.pass == Pass::read_only) {
-		leave(*created);
-		throw Refused{EFAULT};
+	try {
+		c->objects[created->id] = nullptr;
+		if (op[F::id]) {
+			const Anchor to = find_anchor(*c, op[F::id]);
+
+			join(*created, to, admit(*created, to));
+		}
+		if (op.pass == Pass::read_only) {
+			leave(*created);
+			throw Refused{EFAULT};
+		}
+	} catch (const Refused &) {
+		c->objects.erase(created->id);
+		throw;
 	}
-	c->objects[created->id] = nullptr;
 	access[op[F::slot]] = std::move(created);
 	return {.out = access[op[F::slot]]->id};
 }
@@ -128,15 +218,14 @@ Expect Model::close_access(const Op &op)
 Expect Model::replace(const Op &op)
 {
 	Access &a = find_access(op);
-	const auto to = a.context->ioas(op[F::id]), from = a.ioas;
 
-	demand(from && to, ENOENT);
-	if (from == to)
+	demand(a.ioas != nullptr, ENOENT);
+	const Anchor to = find_anchor(*a.context, op[F::id]);
+	if (to == Anchor{a.ioas, a.iotlb})
 		return {};
-	join(a, to);
-	a.ioas = from;
+	const std::uint64_t inner = admit(a, to);
 	leave(a);
-	a.ioas = to;
+	join(a, to, inner);
 	return {};
 }
 
@@ -145,7 +234,8 @@ Expect Model::attach(const Op &op)
 	Access &a = find_access(op);
 
 	demand(!a.ioas, EINVAL);
-	join(a, a.context->ioas(op[F::id]));
+	const Anchor to = find_anchor(*a.context, op[F::id]);
+	join(a, to, admit(a, to));
 	return {};
 }
 
@@ -244,19 +334,42 @@ void Model::compare_pages(const Op &op, const Item &item)
 void Model::pass_on(Access &a, Item &gone)
 {
 	for (auto &[id, item] : a.items)
-		if (gone.write && !item.write && item.range == gone.range) {
+		if (gone.write && !item.write && item.targets == gone.targets) {
 			item.write = true;
 			gone.write = false;
 		}
+}
+
+// Pins what a range of the IOAS leads to.
+void Model::hold(const Access &a, const Range &target, Item &item)
+{
+	int error = 0;
+
+	for (const Part &part : walk(*a.ioas, target.first, target.last, error)) {
+		demand(!part.area->closed && part.first % page_size == 0, EINVAL);
+		demand(item.write ? part.area->writable : part.area->readable, EPERM);
+		hold(part);
+		item.parts.push_back(part);
+	}
+	demand(!error, error);
+}
+
+// Behind an IOTLB, pages must begin where each piece does, and end where it does but for
+// the last.
+int Model::Reached::unaligned() const
+{
+	for (const Range &target : targets)
+		if (target.first % page_size ||
+		    (&target != &targets.back() && (target.last + 1) % page_size))
+			return EINVAL;
+	return 0;
 }
 
 Expect Model::pin(const Op &op)
 {
 	const bool write = op[F::flags] & pin_write;
 	const Range range{op[F::iova], last_of(op[F::iova], op[F::length])};
-	Item item{range, {}, write};
 	bool pinned = false;
-	int error = 0;
 
 	demand(op[F::length] <= io_limit, ENOMEM);
 	demand(!(op[F::flags] & ~pin_write), EOPNOTSUPP);
@@ -265,24 +378,33 @@ Expect Model::pin(const Op &op)
 	demand(op[F::length], EINVAL);
 	demand(range.first <= range.last, EOVERFLOW);
 	demand(a.ioas != nullptr, ENOENT);
+	const Reached reached = translate(a, range, write);
+	demand(!reached.may_miss, unmodelled);
+	// The test module compares pages from the start of that of the IOVA on.
+	demand(!a.iotlb || !op[F::va] || range.first % page_size == 0, unmodelled);
+	Item item{range, reached.targets, {}, write};
 	try {
-		for (const Part &part : walk(*a.ioas, range.first, range.last, error)) {
-			demand(!part.area->closed && part.first % page_size == 0, EINVAL);
-			demand(write ? part.area->writable : part.area->readable, EPERM);
-			hold(part);
-			item.parts.push_back(part);
-		}
-		demand(!error, error);
+		for (const Range &target : reached.targets)
+			hold(a, target, item);
+		demand(!reached.error, reached.error);
+		demand(!a.iotlb || !reached.unaligned(), EINVAL);
 		pinned = true;
 		if (op[F::va])
 			compare_pages(op, item);
 		demand(op.pass != Pass::read_only, EFAULT);
-	} catch (const Refused &) {
+	} catch (Refused refused) {
 		note(*a.ioas, item, Mark::unsure);
 		if (pinned)
 			pass_on(a, item);
 		release(item);
-		throw;
+		// Whether all is translated before anything is pinned is open.
+		for (const int early : {reached.error, reached.unaligned()})
+			if (a.iotlb && early && refused.error != early) {
+				demand(!refused.other || refused.other == early,
+				       unmodelled);
+				refused.other = early;
+			}
+		throw refused;
 	}
 	a.items[a.next_item] = item;
 	return {.out = a.next_item++};
@@ -302,7 +424,32 @@ Expect Model::unpin(const Op &op)
 	return {};
 }
 
-// Adds the pieces up to an error; what they are depends on who copies.
+// Adds the pieces up to an error, of which so many are certain.
+int Model::get_pieces(const Op &op, Access &a, const Range &target,
+		      std::vector<Piece> &pieces, std::size_t &certain)
+{
+	const bool write = op.kind == Kind::write;
+	std::uint64_t at = target.first;
+	int gap = 0;
+
+	for (const Part &part : walk(*a.ioas, target.first, target.last, gap)) {
+		const Range iova{at, at + (part.last - part.first)};
+
+		certain = pieces.size();
+		const int error = get_pieces(op, part, pieces);
+		// By way of an IOTLB it depends on the rest.
+		if (write && error != unmodelled)
+			note(*a.ioas, iova,
+			     error || a.iotlb ? Mark::unsure : Mark::certain);
+		if (error)
+			return error;
+		certain = pieces.size();
+		at = iova.last + 1;
+	}
+	return gap;
+}
+
+// What the pieces are depends on who copies.
 int Model::get_pieces(const Op &op, const Part &part, std::vector<Piece> &pieces)
 {
 	const bool write = op.kind == Kind::write;
@@ -341,7 +488,7 @@ Expect Model::rw(const Op &op)
 	const Range range{op[F::iova], last_of(op[F::iova], op[F::length])};
 	static std::array<unsigned char, io_room> bytes;
 	std::size_t certain = 0;
-	int gap = 0, error = 0;
+	int error = 0;
 	Expect expect;
 
 	demand(op[F::length] <= io_limit, ENOMEM);
@@ -352,20 +499,17 @@ Expect Model::rw(const Op &op)
 	demand(op[F::length], EINVAL);
 	demand(range.first <= range.last, EOVERFLOW);
 	demand(a.ioas != nullptr, ENOENT);
-	std::uint64_t at = range.first;
-	for (const Part &part : walk(*a.ioas, range.first, range.last, gap)) {
-		const Range iova{at, at + (part.last - part.first)};
-
-		certain = expect.pieces.size();
-		error = get_pieces(op, part, expect.pieces);
-		demand(error != unmodelled, unmodelled);
-		if (write)
-			note(*a.ioas, iova, error ? Mark::unsure : Mark::certain);
-		if (error)
-			break;
-		certain = expect.pieces.size();
-		at = iova.last + 1;
-	}
+	const Reached reached = translate(a, range, write);
+	for (const Range &target : reached.targets)
+		if (!error)
+			error = get_pieces(op, a, target, expect.pieces, certain);
+	demand(error != unmodelled, unmodelled);
+	// Of a request that may fail half way, any byte may be written.
+	if (a.iotlb && (error || reached.error || reached.may_miss))
+		certain = 0;
+	else if (a.iotlb && write)
+		for (const Range &target : reached.targets)
+			note(*a.ioas, target, Mark::certain);
 	fill_pattern(op[F::value], bytes.data(), write ? op[F::length] : 0);
 	// Within the area of an error, any bytes in front of it may be written.
 	const unsigned char *from = bytes.data();
@@ -376,8 +520,14 @@ Expect Model::rw(const Op &op)
 			expect.pieces[n].forget();
 		from += expect.pieces[n].length;
 	}
-	demand(!error && !gap, error ? error : gap);
-	demand(!bad_buffer, EFAULT);
+	expect.error = error ? error : reached.error;
+	expect.error = expect.error ? expect.error : bad_buffer ? EFAULT : 0;
+	// Whether all is translated before anything is copied is open.
+	expect.other = error ? reached.error : 0;
+	if (reached.may_miss) {
+		demand(!expect.other, unmodelled);
+		expect.other = ENOTCONN;
+	}
 	return expect;
 }
 

@@ -141,6 +141,20 @@ Expect Reading::answer() const
 	return expect;
 }
 
+// What is pinned for writing is written all the time, in whole pages of each area.
+void add_pinned(const Ioas &ioas, const Range &pinned, Reading &reading)
+{
+	for (const auto &[first, area] : ioas.areas) {
+		if (!overlap(pinned, {first, area.last}))
+			continue;
+		const std::uint64_t from = std::max(first, pinned.first);
+		const std::uint64_t to = std::min(area.last, pinned.last);
+
+		for (std::uint64_t n = page_of(from); n <= page_of(to); n++)
+			reading.add(part_of(n, {first, area.last}), Mark::certain);
+	}
+}
+
 } // namespace
 
 void Model::note(Ioas &ioas, const Range &range, Mark mark)
@@ -161,7 +175,8 @@ void Model::note(Ioas &ioas, const Range &range, Mark mark)
 void Model::note(Ioas &ioas, const Item &item, Mark mark)
 {
 	if (item.write)
-		note(ioas, item.range, mark);
+		for (const Range &target : item.targets)
+			note(ioas, target, mark);
 }
 
 void Model::forget_marks(Ioas &ioas, const Range &range)
@@ -278,19 +293,9 @@ Expect Model::get_ioas_dirty(const Op &op)
 	Reading reading(*ioas, op, Reading::Way::ioas);
 	for (const Access *user : ioas->users)
 		for (const auto &[id, item] : user->items)
-			for (const auto &[first, area] : ioas->areas) {
-				if (!item.write ||
-				    !overlap(item.range, {first, area.last}))
-					continue;
-				const std::uint64_t from =
-					std::max(first, item.range.first);
-				const std::uint64_t to =
-					std::min(area.last, item.range.last);
-				for (std::uint64_t n = page_of(from); n <= page_of(to);
-				     n++)
-					reading.add(part_of(n, {first, area.last}),
-						    Mark::certain);
-			}
+			for (const Range &target : item.targets)
+				if (item.write)
+					add_pinned(*ioas, target, reading);
 	for (const auto &[first, area] : ioas->areas)
 		for (const auto &[page, mark] : area.written)
 			reading.add(part_of(page, {first, area.last}), mark);

@@ -83,6 +83,11 @@ enum class Kind : std::uint8_t {
 	hwpt_mark,
 	ioas_track,
 	ioas_dirty,
+	iotlb,
+	iotlb_element, // of the array of the next submit; no command of its own
+	iotlb_submit,
+	iotlb_query,
+	iotlb_set,
 	count,
 };
 

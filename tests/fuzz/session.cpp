@@ -19,6 +19,8 @@ std::string Statistics::table() const
 		const auto kind = static_cast<Kind>(n);
 		std::string never;
 
+		if (info(kind).errors.empty())
+			continue;
 		text << "# " << std::left << std::setw(14) << info(kind).name;
 		for (const int error : info(kind).errors) {
 			const auto found = counts.find({kind, error});

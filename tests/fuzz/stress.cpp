@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "stress.h"
 #include "generator.h"
+#include "stress_calls.h"
+#include "stress_iotlb.h"
 
-#include "command.h"
 #include "error.h"
-#include "fd.h"
-
-#include "../../kmod/test/iommukit_test_abi.h"
 
 #include <fcntl.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -64,16 +61,19 @@ std::uint64_t page_of(std::uint64_t value)
 	return ((value & ~magic) >> 31) * 8 & -page_size;
 }
 
-// Another thread may be at the same area; but here nobody keeps pages.
+// Another thread may be at the same area, or invalidate what was pinned; but here nobody
+// keeps pages.
 bool possible(Kind kind, int error)
 {
 	if (kind == Kind::unmap && (error == EBUSY || error == EDEADLOCK))
 		return error == EBUSY;
+	if (error == EAGAIN)
+		return kind == Kind::pin || kind == Kind::read || kind == Kind::write;
 	return specified(kind, error);
 }
 
 struct Arena {
-	Arena() : base(map()), loose(map())
+	Arena() : base(map_pages(pages)), loose(map_pages(pages))
 	{
 		for (std::uint64_t at = 0; at < pages * page_size; at += 8) {
 			const std::uint64_t value = word(at, 0);
@@ -89,16 +89,6 @@ struct Arena {
 		munmap(loose, pages * page_size);
 	}
 
-	static unsigned char *map()
-	{
-		void *at = mmap(nullptr, pages * page_size, PROT_READ | PROT_WRITE,
-				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-		if (at == MAP_FAILED)
-			fail("mmap");
-		return static_cast<unsigned char *>(at);
-	}
-
 	// Always there; and memory that is changed under its mappings.
 	unsigned char *base, *loose;
 };
@@ -110,8 +100,11 @@ struct Shared {
 
 	Arena arena;
 	Fd device;
+	MovingMemory moving;
 	// In the first, a thread unmaps what it has mapped; in the second, anything.
 	std::uint32_t tidy = 0, chaos = 0;
+	// An IOTLB that leads to the second; its translations come and go.
+	std::uint32_t translated = 0;
 	std::array<Fd, shared_accesses> access;
 	std::atomic<std::uint64_t> chaos_bytes = 0;
 	std::array<std::atomic<bool>, followed> id_taken{}, page_taken{};
@@ -121,60 +114,20 @@ struct Shared {
 	std::string failure;
 };
 
-int issue(int fd, unsigned long request, void *cmd)
+Fd open_device()
 {
-	return ioctl(fd, request, cmd) < 0 ? errno : 0;
-}
+	Fd device(open("/dev/iommukit", O_RDWR | O_CLOEXEC));
 
-// The id is one, or the descriptor of an access.
-iommukit_test_cmd test_command(std::uint32_t op, int id)
-{
-	auto cmd = iommukit::command<iommukit_test_cmd>();
-
-	cmd.op = op;
-	cmd.id = static_cast<std::uint32_t>(id);
-	return cmd;
-}
-
-Fd make_access(int fd, std::uint32_t ioas)
-{
-	auto cmd = test_command(IOMMUKIT_TEST_OP_CREATE_ACCESS, static_cast<int>(ioas));
-
-	cmd.create_access.flags = IOMMUKIT_TEST_ACCESS_CREATE_NEEDS_PIN_PAGES;
-	errno = issue(fd, IOMMUKIT_TEST_CMD, &cmd);
-	if (errno)
-		fail("CREATE_ACCESS");
-	return Fd(static_cast<int>(cmd.create_access.out_access_fd));
-}
-
-iommukit_ioas_map map_command(std::uint32_t ioas, const unsigned char *from,
-			      std::uint64_t number)
-{
-	auto cmd = iommukit::command<iommukit_ioas_map>();
-
-	cmd.ioas_id = ioas;
-	cmd.flags = read_write;
-	cmd.user_va = reinterpret_cast<std::uint64_t>(from);
-	cmd.length = number * page_size;
-	return cmd;
-}
-
-std::uint32_t make_ioas(int fd)
-{
-	auto cmd = iommukit::command<iommukit_ioas_alloc>();
-
-	errno = issue(fd, IOMMUKIT_IOAS_ALLOC, &cmd);
-	if (errno)
-		fail("IOAS_ALLOC");
-	return cmd.out_ioas_id;
-}
-
-Shared::Shared() : device(open("/dev/iommukit", O_RDWR | O_CLOEXEC))
-{
 	if (!device)
 		fail("/dev/iommukit");
+	return device;
+}
+
+Shared::Shared() : device(open_device()), moving(device.get())
+{
 	tidy = make_ioas(device.get());
 	chaos = make_ioas(device.get());
+	translated = make_iotlb(device.get(), iotlb_command(chaos));
 	id_taken[tidy] = id_taken[chaos] = true;
 	for (Fd &one : access)
 		one = make_access(device.get(), tidy);
@@ -191,7 +144,7 @@ void Shared::blame(const std::string &what)
 
 class Worker {
     public:
-	Worker(Shared &s, std::uint64_t seed);
+	Worker(Shared &s, std::uint64_t seed, unsigned number, unsigned threads);
 	void run();
 	std::uint64_t operations() const { return done; }
 
@@ -213,6 +166,7 @@ class Worker {
 	void chaos_map();
 	void chaos_copy();
 	void chaos_unmap();
+	void chaos_translate();
 	void use_shared_access();
 	void replace();
 	void objects();
@@ -220,6 +174,7 @@ class Worker {
 	void short_context();
 	void settings();
 	void change_memory();
+	void translate() { mover.step(); }
 
 	int call(Kind kind, unsigned long request, void *cmd);
 	int call_test(Kind kind, iommukit_test_cmd &cmd);
@@ -227,6 +182,7 @@ class Worker {
 	Mine &pick() { return areas[random.below(areas.size())]; }
 	void take(Mine area);
 	std::uint64_t chaos_iova() { return random.below(chaos_slots) * chaos_length; }
+	std::uint32_t pick_anchor();
 	std::uint32_t pick_access();
 	iommukit_test_cmd rw_command(std::uint32_t fd, std::uint64_t iova,
 				     std::uint64_t length);
@@ -238,10 +194,17 @@ class Worker {
 	std::vector<std::uint32_t> ioases;
 	std::array<std::uint64_t, 4 * page_size / 8> words{};
 	std::uint64_t done = 0;
+	Mover mover;
 };
 
-Worker::Worker(Shared &s, std::uint64_t seed)
-	: shared(s), random(seed), access(make_access(s.device.get(), s.tidy))
+Worker::Worker(Shared &s, std::uint64_t seed, unsigned number, unsigned threads)
+	: shared(s), random(seed), access(make_access(s.device.get(), s.tidy)),
+	  mover(
+		  s.moving, random, number, threads,
+		  [this](Kind kind, unsigned long request, void *cmd) {
+			  return call(kind, request, cmd);
+		  },
+		  [this](const char *what) { shared.blame(what); })
 {
 }
 
@@ -465,6 +428,34 @@ void Worker::chaos_unmap()
 	shared.chaos_bytes -= chaos_length;
 }
 
+// Whoever is attached to the IOTLB finds the same there as without it, or nothing.
+void Worker::chaos_translate()
+{
+	const std::uint64_t iova = chaos_iova();
+	std::vector<iommukit_iotlb_msg> elements;
+
+	if (!random.one_in(3))
+		elements.push_back(
+			element(IOMMUKIT_IOTLB_OP_INVALIDATE, iova, chaos_length));
+	if (random.one_in(8))
+		elements = {element(IOMMUKIT_IOTLB_OP_FLUSH, 0, 0)};
+	if (elements.empty() || random.one_in(2))
+		elements.push_back(update_element(iova, chaos_length, iova));
+	if (random.one_in(16))
+		elements.push_back(update_element(0, chaos_slots * chaos_length, 0));
+	auto cmd = submit_command(shared.translated, elements);
+	demand(call(Kind::iotlb_submit, IOMMUKIT_IOTLB_SUBMIT, &cmd) == 0,
+	       "a translation could not be changed");
+}
+
+// Where accesses are attached that are not the thread's own.
+std::uint32_t Worker::pick_anchor()
+{
+	const std::uint32_t anchors[] = {shared.tidy, shared.chaos, shared.translated};
+
+	return random.of(anchors);
+}
+
 std::uint32_t Worker::pick_access()
 {
 	return static_cast<std::uint32_t>(
@@ -507,7 +498,7 @@ void Worker::replace()
 	auto cmd = test_command(IOMMUKIT_TEST_OP_ACCESS_REPLACE_IOAS,
 				static_cast<int>(pick_access()));
 
-	cmd.access_replace_ioas.ioas_id = random.one_in(3) ? shared.tidy : shared.chaos;
+	cmd.access_replace_ioas.ioas_id = pick_anchor();
 	const int error = call_test(Kind::replace, cmd);
 	demand(error == 0 || error == ENOENT, "replace by an IOAS with room failed");
 }
@@ -537,9 +528,8 @@ void Worker::objects()
 // Comes, pins, and goes with its pins.
 void Worker::short_access()
 {
-	auto cmd = test_command(
-		IOMMUKIT_TEST_OP_CREATE_ACCESS,
-		static_cast<int>(random.one_in(2) ? shared.tidy : shared.chaos));
+	auto cmd = test_command(IOMMUKIT_TEST_OP_CREATE_ACCESS,
+				static_cast<int>(pick_anchor()));
 
 	cmd.create_access.flags = IOMMUKIT_TEST_ACCESS_CREATE_NEEDS_PIN_PAGES;
 	if (call_test(Kind::access, cmd))
@@ -556,7 +546,7 @@ void Worker::short_access()
 // A context of its own; the access goes last.
 void Worker::short_context()
 {
-	Fd device(open("/dev/iommukit", O_RDWR | O_CLOEXEC));
+	Fd device = open_device();
 	const std::uint32_t ioas = make_ioas(device.get());
 	auto map = map_command(ioas, shared.arena.base, pages);
 
@@ -656,6 +646,7 @@ void Worker::run()
 		{&Worker::chaos_map, 100},
 		{&Worker::chaos_copy, 60},
 		{&Worker::chaos_unmap, 100},
+		{&Worker::chaos_translate, 60},
 		{&Worker::use_shared_access, 200},
 		{&Worker::replace, 20},
 		{&Worker::objects, 30},
@@ -663,6 +654,7 @@ void Worker::run()
 		{&Worker::short_context, 3},
 		{&Worker::settings, 10},
 		{&Worker::change_memory, 10},
+		{&Worker::translate, 300},
 	};
 	std::vector<Step> table;
 
@@ -679,7 +671,6 @@ void Worker::run()
 void check_rest(Shared &shared)
 {
 	auto unmap = iommukit::command<iommukit_ioas_unmap>();
-	auto refs = test_command(IOMMUKIT_TEST_OP_MD_CHECK_REFS, 0);
 	auto limit = test_command(IOMMUKIT_TEST_OP_SET_TEMP_MEMORY_LIMIT, 0);
 
 	unmap.ioas_id = shared.chaos;
@@ -689,10 +680,9 @@ void check_rest(Shared &shared)
 		shared.blame("other areas are left than were mapped and not unmapped");
 	for (Fd &one : shared.access)
 		one.reset();
-	shared.device.reset(open("/dev/iommukit", O_RDWR | O_CLOEXEC));
-	refs.check_refs.uptr = reinterpret_cast<std::uint64_t>(shared.arena.base);
-	refs.check_refs.length = pages * page_size;
-	if (issue(shared.device.get(), IOMMUKIT_TEST_CMD, &refs))
+	shared.device = open_device();
+	if (!unpinned(shared.device.get(), shared.arena.base, pages) ||
+	    !shared.moving.unpinned(shared.device.get()))
 		shared.blame("pages stay pinned after everything was closed");
 	limit.memory_limit.limit = IOMMUKIT_TEST_TEMP_MEMORY_DEFAULT;
 	if (issue(shared.device.get(), IOMMUKIT_TEST_CMD, &limit))
@@ -734,7 +724,8 @@ StressResult stress(unsigned threads, std::uint64_t seed, std::uint64_t seconds,
 		std::vector<std::jthread> running;
 
 		for (unsigned n = 0; n < threads; n++)
-			workers.push_back(std::make_unique<Worker>(*shared, seed + n));
+			workers.push_back(
+				std::make_unique<Worker>(*shared, seed + n, n, threads));
 		for (auto &worker : workers)
 			running.emplace_back([&] {
 				try {

@@ -33,6 +33,8 @@ struct Piece {
 	void forget() const;
 };
 
+struct IotlbAnswer;
+
 // What an operation must answer.
 struct Expect {
 	// The operation makes no sense now, or touches what is not modelled.
@@ -46,6 +48,7 @@ struct Expect {
 	std::vector<Piece> pieces = {};
 	// Of a bitmap: what is set, and what may be.
 	std::vector<std::uint8_t> bits = {}, unsure = {};
+	std::shared_ptr<const IotlbAnswer> iotlb = {};
 };
 
 // Thrown by the checks, which stand in the order of the specification.
