@@ -268,9 +268,7 @@ void iotlb_late_work(struct work_struct *work)
 
 /* ---- what may be said ---- */
 
-/* Checks the range of a message and, for an update, what is outside of the aperture. */
-static int check_range(const struct iotlb *iotlb,
-		       const struct iommukit_iotlb_msg *msg, u64 *last)
+static int check_range(const struct iommukit_iotlb_msg *msg, u64 *last)
 {
 	if (!msg->length)
 		return -EINVAL;
@@ -331,7 +329,7 @@ static int apply_update(struct iotlb *iotlb, const struct iommukit_iotlb_msg *ms
 	if (from & IOTLB_FROM_NEGATIVE)
 		known |= IOMMUKIT_IOTLB_MSG_NEGATIVE;
 	rc = check_flags(msg, known, from) ?:
-	     check_range(iotlb, msg, &up.last) ?:
+	     check_range(msg, &up.last) ?:
 	     check_perm(msg);
 	if (rc)
 		return rc;
@@ -370,7 +368,7 @@ static int apply_invalidate(struct iotlb *iotlb,
 	if (!msg->iova && !msg->length)
 		return apply_flush(iotlb, msg, from, changes);
 	rc = check_flags(msg, IOMMUKIT_IOTLB_MSG_PINNED, from) ?:
-	     check_range(iotlb, msg, &last);
+	     check_range(msg, &last);
 	if (rc)
 		return rc;
 	first = max(first, iotlb->first);
