@@ -33,6 +33,9 @@
 /* A segment is within a stretch of this many pages, aligned by address. */
 #define SEGMENT_PAGES (SZ_16M / PAGE_SIZE)
 
+/* A segment of huge pages has no more runs: it need not be gone through twice. */
+#define RUNS_FEW 8
+
 static struct kmem_cache *pages_cache;
 
 /* Pages that one step of a copy by page takes; the test module lowers it. */
@@ -155,13 +158,16 @@ static struct pages_segment *segment_create(struct pages *pages,
 					    struct page **out)
 {
 	unsigned long npages = last - first + 1;
+	struct pfn_run few[RUNS_FEW];
 	struct pages_segment *seg;
+	unsigned long nr;
 	int rc;
 
 	rc = pages->ops->pin(pages, first, npages, out);
 	if (rc)
 		return ERR_PTR(rc);
-	seg = segment_alloc(runs_count(out, npages));
+	nr = runs_scan(first, out, npages, few, RUNS_FEW);
+	seg = segment_alloc(nr);
 	if (!seg) {
 		unpin_user_pages(out, npages);
 		return ERR_PTR(-ENOMEM);
@@ -169,7 +175,12 @@ static struct pages_segment *segment_create(struct pages *pages,
 	seg->node.start = first;
 	seg->node.last = last;
 	seg->pins = 1;
-	runs_build(&seg->runs, first, out, npages);
+	seg->runs.last = last;
+	seg->runs.nr = nr;
+	if (nr <= RUNS_FEW)
+		memcpy(seg->runs.run, few, nr * sizeof(*few));
+	else
+		runs_scan(first, out, npages, seg->runs.run, nr);
 	return seg;
 }
 

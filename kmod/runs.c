@@ -7,44 +7,77 @@
 
 #include <linux/mm.h>
 
-/**
- * runs_count - how many runs an array of pages makes
- * @pages: the pages, in order
- * @npages: how many, at least 1
- */
-unsigned long runs_count(struct page *const *pages, unsigned long npages)
-{
-	unsigned long nr = 1;
-	unsigned long i;
+/* Pages that are compared at a time */
+#define RUN_STEP 8
 
-	for (i = 1; i < npages; i++)
-		nr += page_to_pfn(pages[i]) != page_to_pfn(pages[i - 1]) + 1;
-	return nr;
+/*
+ * What is 0 only if @page is the @n-th after @first. Page structures lie like their
+ * frames, but where each section of memory has an array of its own.
+ */
+static unsigned long run_differs(const struct page *first, unsigned long n,
+				 const struct page *page)
+{
+	if (IS_ENABLED(CONFIG_SPARSEMEM) && !IS_ENABLED(CONFIG_SPARSEMEM_VMEMMAP))
+		return (page_to_pfn(first) + n) ^ page_to_pfn(page);
+	return (unsigned long)(first + n) ^ (unsigned long)page;
+}
+
+/*
+ * How many pages follow each other from the first one on. With huge pages, looking at
+ * each page takes as long as getting them does: no branch for each.
+ */
+static unsigned long run_length(struct page *const *pages, unsigned long npages)
+{
+	const struct page *first = pages[0];
+	unsigned long n = 1;
+
+	while (n < npages && n < RUN_STEP) {
+		if (run_differs(first, n, pages[n]))
+			return n;
+		n++;
+	}
+	while (n + RUN_STEP <= npages) {
+		unsigned long differs = 0;
+		unsigned int i;
+
+#pragma GCC unroll 8
+		for (i = 0; i < RUN_STEP; i++)
+			differs |= run_differs(first, n + i, pages[n + i]);
+		if (differs)
+			break;
+		n += RUN_STEP;
+	}
+	while (n < npages && !run_differs(first, n, pages[n]))
+		n++;
+	return n;
 }
 
 /**
- * runs_build - describe an array of pages as runs
- * @runs: with room for runs_count() runs
+ * runs_scan - describe an array of pages as runs
  * @index: index of the first page
  * @pages: the pages, in order
  * @npages: how many, at least 1
+ * @run: gets the runs
+ * @max: most that it takes
+ *
+ * Return: how many runs there are, be it more than @max.
  */
-void runs_build(struct pfn_runs *runs, unsigned long index,
-		struct page *const *pages, unsigned long npages)
+unsigned long runs_scan(unsigned long index, struct page *const *pages,
+			unsigned long npages, struct pfn_run *run,
+			unsigned long max)
 {
-	unsigned long expect = 0;
-	unsigned long i;
+	unsigned long nr = 0;
+	unsigned long i, n;
 
-	runs->nr = 0;
-	runs->last = index + npages - 1;
-	for (i = 0; i < npages; i++) {
-		unsigned long pfn = page_to_pfn(pages[i]);
-
-		if (!i || pfn != expect)
-			runs->run[runs->nr++] =
-				(struct pfn_run){ .index = index + i, .pfn = pfn };
-		expect = pfn + 1;
+	for (i = 0; i < npages; i += n, nr++) {
+		n = run_length(pages + i, npages - i);
+		if (nr < max)
+			run[nr] = (struct pfn_run){
+				.index = index + i,
+				.pfn = page_to_pfn(pages[i]),
+			};
 	}
+	return nr;
 }
 
 /**

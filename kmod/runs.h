@@ -34,9 +34,9 @@ struct pfn_runs {
 	struct pfn_run run[];
 };
 
-unsigned long runs_count(struct page *const *pages, unsigned long npages);
-void runs_build(struct pfn_runs *runs, unsigned long index,
-		struct page *const *pages, unsigned long npages);
+unsigned long runs_scan(unsigned long index, struct page *const *pages,
+			unsigned long npages, struct pfn_run *run,
+			unsigned long max);
 unsigned long runs_find(const struct pfn_runs *runs, unsigned long index);
 unsigned long runs_slice_count(const struct pfn_runs *runs, unsigned long first,
 			       unsigned long last);
