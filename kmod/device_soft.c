@@ -35,7 +35,8 @@ static struct domain *soft_domain_create(void *priv, unsigned int flags)
 {
 	if (flags & DOMAIN_CREATE_PARENT)
 		return ERR_PTR(-EOPNOTSUPP);
-	return domain_soft_create(SOFT_PAGE_SIZES, 0, ULONG_MAX);
+	return domain_soft_create(SOFT_PAGE_SIZES, 0, ULONG_MAX,
+				  flags & DOMAIN_CREATE_DIRTY);
 }
 
 static int soft_set_domain(void *priv, struct domain *domain)

@@ -91,7 +91,7 @@ static unsigned int soft_fitting_level(const struct soft_domain *soft,
 				       unsigned long iova, phys_addr_t phys,
 				       size_t length)
 {
-	unsigned long sizes = soft->domain.page_sizes;
+	unsigned long sizes = soft->leaves;
 
 	sizes &= GENMASK(__fls(length), 0);
 	if (iova | phys)
@@ -314,19 +314,32 @@ static bool soft_page_sizes_valid(unsigned long page_sizes)
 	return shift >= __ffs(SOFT_ADDRESS);
 }
 
+/* What an entry of any table stands for; the root's may be more than a length says. */
+static unsigned long soft_leaves(const struct soft_domain *soft)
+{
+	unsigned long leaves = 0;
+	unsigned int level;
+
+	for (level = 0; level < soft->levels; level++)
+		leaves |= soft_size(soft, level);
+	return leaves;
+}
+
 /**
  * domain_soft_create - create a software domain
  * @page_sizes: bit n: it has pages of 2^n bytes. The smallest are of 2048 bytes at
  *	least, and larger ones are larger by a power of 512
  * @first: first IOVA that can be mapped
  * @last: last one
+ * @dirty: dirty tracking may be switched on. If not, nobody can tell pages that were
+ *	mapped at once from a larger one, and they are kept like that
  *
  * Context: may sleep.
  * Return: the domain, which ends with domain_ops.free; -EINVAL if an argument
  * cannot be; -ENOMEM.
  */
 struct domain *domain_soft_create(unsigned long page_sizes, unsigned long first,
-				  unsigned long last)
+				  unsigned long last, bool dirty)
 {
 	struct soft_domain *soft;
 
@@ -343,6 +356,7 @@ struct domain *domain_soft_create(unsigned long page_sizes, unsigned long first,
 	soft->shift = __ffs(page_sizes);
 	soft->levels = DIV_ROUND_UP(fls64(last >> soft->shift), SOFT_BITS);
 	soft->domain.ops = &soft_ops;
+	soft->leaves = dirty ? page_sizes : soft_leaves(soft);
 	soft->domain.page_sizes = page_sizes;
 	soft->domain.first = first;
 	soft->domain.last = last;

@@ -11,7 +11,7 @@
 struct domain;
 
 struct domain *domain_soft_create(unsigned long page_sizes, unsigned long first,
-				  unsigned long last);
+				  unsigned long last, bool dirty);
 
 int domain_soft_translate(struct domain *domain, unsigned long iova,
 			  bool write, phys_addr_t *phys);

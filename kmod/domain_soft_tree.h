@@ -47,6 +47,7 @@
  * @root: the topmost entry
  * @shift: of the smallest page
  * @levels: of tables
+ * @leaves: bit n: an entry may be 2^n bytes of memory; all page sizes, at least
  * @lock: protects all entries, but for SOFT_DIRTY
  */
 struct soft_domain {
@@ -55,6 +56,7 @@ struct soft_domain {
 	u64 root;
 	unsigned int shift;
 	unsigned int levels;
+	unsigned long leaves;
 	spinlock_t lock ____cacheline_aligned_in_smp;
 };
 

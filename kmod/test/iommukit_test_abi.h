@@ -164,6 +164,9 @@ enum {
 	IOMMUKIT_TEST_DOMAIN_READ = 1 << 0,
 	IOMMUKIT_TEST_DOMAIN_WRITE = 1 << 1,
 
+	/* DOMAIN_CREATE: dirty tracking will not be switched on */
+	IOMMUKIT_TEST_DOMAIN_NO_DIRTY = 1 << 0,
+
 	/* DOMAIN_MAP, CHECK: @address is ... */
 	/* ... an address of the caller, whose pages are pinned meanwhile */
 	IOMMUKIT_TEST_DOMAIN_USER = 0,
@@ -400,6 +403,7 @@ struct iommukit_test_cmd {
 			__aligned_u64 first;
 			__aligned_u64 last;
 			__u32 out_fd;
+			__u32 flags;
 		} domain_create;
 		struct {
 			__aligned_u64 iova;

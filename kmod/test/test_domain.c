@@ -135,6 +135,8 @@ int test_domain_create(const struct test_request *req)
 	struct file *file;
 	int fd, ret;
 
+	if (cmd->domain_create.flags & ~IOMMUKIT_TEST_DOMAIN_NO_DIRTY)
+		return -EINVAL;
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
@@ -146,7 +148,9 @@ int test_domain_create(const struct test_request *req)
 	td = file->private_data;
 	domain = domain_soft_create(cmd->domain_create.page_sizes,
 				    cmd->domain_create.first,
-				    cmd->domain_create.last);
+				    cmd->domain_create.last,
+				    !(cmd->domain_create.flags &
+				      IOMMUKIT_TEST_DOMAIN_NO_DIRTY));
 	if (IS_ERR(domain)) {
 		ret = PTR_ERR(domain);
 		goto err_file;

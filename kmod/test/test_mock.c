@@ -86,13 +86,15 @@ static size_t mock_unmap_less(struct domain *domain, unsigned long iova,
 static struct domain *mock_domain_create(void *priv, unsigned int flags)
 {
 	struct mock_device *mock = priv;
+	bool by_page = (flags & DOMAIN_CREATE_DIRTY) ||
+		       (mock->flags & IOMMUKIT_TEST_DEVICE_KEEPS);
 	unsigned long sizes = MOCK_PAGE_SIZE;
 	struct domain *domain;
 
 	if (mock->flags & IOMMUKIT_TEST_DEVICE_HUGE_IOVA)
 		sizes |= MOCK_HUGE_SIZE;
 	domain = domain_soft_create(sizes, IOMMUKIT_TEST_APERTURE_FIRST,
-				    IOMMUKIT_TEST_APERTURE_LAST);
+				    IOMMUKIT_TEST_APERTURE_LAST, by_page);
 	if (!IS_ERR(domain) && (mock->flags & IOMMUKIT_TEST_DEVICE_KEEPS)) {
 		struct domain_ops ops = *domain->ops;
 

@@ -19,6 +19,7 @@ Errno Domain::attempt(const Context &context, const Geometry &geometry, Fd *doma
 	cmd.domain_create.page_sizes = geometry.page_sizes;
 	cmd.domain_create.first = geometry.first;
 	cmd.domain_create.last = geometry.last;
+	cmd.domain_create.flags = geometry.flags;
 	const Errno error = test_call(context, cmd);
 
 	if (error == ok)

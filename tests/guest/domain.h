@@ -18,12 +18,16 @@ constexpr std::uint64_t giga_size = 1UL << 30;
 
 struct Geometry {
 	std::uint64_t page_sizes, first, last;
+	std::uint32_t flags = 0;
 };
 
 /* Of software devices, and of mock devices without and with large pages. */
 constexpr Geometry soft_geometry{page_size | huge_size | giga_size, 0, (1UL << 48) - 1};
 constexpr Geometry mock_geometry{2048, 1UL << 24, (1UL << 31) - 1};
 constexpr Geometry mock_huge_geometry{2048 | 1UL << 20, 1UL << 24, (1UL << 31) - 1};
+/* Of a mock device without large pages, if nobody asks what it has written. */
+constexpr Geometry mock_no_dirty_geometry{2048, 1UL << 24, (1UL << 31) - 1,
+					  IOMMUKIT_TEST_DOMAIN_NO_DIRTY};
 /* All addresses there are. */
 constexpr Geometry full_geometry{page_size | huge_size | giga_size, 0, all_ones};
 
