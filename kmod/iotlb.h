@@ -5,6 +5,7 @@
  *	iotlb.c		the object and its commands
  *	iotlb_msg.c	messages of owner and server: what is right, and when it is complete
  *	iotlb_table.c	entries: updates, invalidations, eviction
+ *	iotlb_tree.c	which entry has an IOVA
  *	iotlb_space.c	address spaces: looking up, flushing, listing
  *	iotlb_reader.c	readers, their gates and caches, translating
  *	iotlb_client.c	drivers, and what they do with translations
@@ -24,7 +25,6 @@
 #include <linux/iommukit.h>
 #include <linux/kref.h>
 #include <linux/list.h>
-#include <linux/maple_tree.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
 #include <linux/refcount.h>
@@ -34,6 +34,7 @@
 #include <linux/xarray.h>
 #include <uapi/linux/iommukit.h>
 
+#include "iotlb_tree.h"
 #include "object.h"
 
 struct eventfd_ctx;
@@ -47,26 +48,24 @@ struct pages;
 
 /**
  * struct iotlb_entry - A range with one translation
+ * @first: first IOVA; may grow
+ * @last: last one; may become less
  * @delta: what is added to an IOVA, modulo 2^64; never changes
  * @perm: may grow
  * @flags: IOMMUKIT_IOTLB_ENTRY_PINNED and _NEGATIVE
- * @asid: its address space
  * @ref: a reader has used it since eviction last came by
- * @dead: it is no entry any more, but there was no memory to take it out
- * @first: first IOVA; what readers see are the bounds in the map
- * @last: last one
+ * @asid: its address space
  * @link: in a list of its table
  * @rcu: for its end
  */
 struct iotlb_entry {
+	u64 first;
+	u64 last;
 	u64 delta;
 	u8 perm;
 	u8 flags;
 	u8 ref;
-	u8 dead;
 	u32 asid;
-	u64 first;
-	u64 last;
 	union {
 		struct list_head link;
 		struct rcu_head rcu;
@@ -75,18 +74,16 @@ struct iotlb_entry {
 
 /**
  * struct iotlb_table - The entries of an address space
- * @map: struct iotlb_entry by IOVA; an entry never lies in two places
+ * @map: the entries by IOVA
  * @clock: those that may be evicted, the next one first
  * @pinned: the others
- * @nr: how many there are, without dead ones
- * @nr_dead: dead ones
+ * @nr: how many there are
  */
 struct iotlb_table {
-	struct maple_tree map;
+	struct iotlb_tree map;
 	struct list_head clock;
 	struct list_head pinned;
 	unsigned int nr;
-	unsigned int nr_dead;
 };
 
 /**
@@ -501,7 +498,6 @@ int iotlb_table_invalidate(struct iotlb_space *space, u64 first, u64 last,
 int iotlb_table_flush(struct iotlb_space *space, bool pinned,
 		      struct iotlb_changes *changes);
 bool iotlb_evict_to(struct iotlb *iotlb, u32 limit);
-void iotlb_table_repair(struct iotlb_space *space);
 unsigned int iotlb_table_dump(struct iotlb_space *space, u64 *first, u64 last,
 			      struct iommukit_iotlb_entry *out,
 			      unsigned int max);

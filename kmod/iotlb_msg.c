@@ -258,10 +258,8 @@ void iotlb_late_work(struct work_struct *work)
 	unsigned long asid;
 
 	remove_lost(iotlb);
-	xa_for_each(&iotlb->spaces, asid, space) {
-		iotlb_table_repair(space);
+	xa_for_each(&iotlb->spaces, asid, space)
 		complete_late(space);
-	}
 	tell_clients(iotlb, READ_ONCE(iotlb->chan->state) ==
 			    IOMMUKIT_IOTLB_CHAN_STATE_OPEN);
 }

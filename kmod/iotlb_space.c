@@ -14,6 +14,30 @@
 
 /* ---- lookup ---- */
 
+/* Under RCU. @out gets the bounds. */
+static struct iotlb_entry *find_entry(const struct iotlb_tree *tree, u64 iova,
+				      struct iotlb_translation *out)
+{
+	struct iotlb_entry *entry = NULL, *before;
+
+	do {
+		before = entry;
+		entry = iotlb_tree_find(tree, iova);
+		if (!entry)
+			return NULL;
+		out->first = READ_ONCE(entry->first);
+		out->last = READ_ONCE(entry->last);
+		if (out->first <= iova && out->last >= iova)
+			return entry;
+		/*
+		 * Was it made shorter since it was found, then what has come in its place
+		 * is there. Pairs with what cut_split() and cut_finish() do last.
+		 */
+		smp_rmb();
+	} while (entry != before);
+	return NULL;
+}
+
 /**
  * iotlb_lookup - find what an IOVA is translated to
  * @space: the address space
@@ -29,26 +53,16 @@ bool iotlb_lookup(struct iotlb_space *space, u64 iova,
 		  struct iotlb_translation *out, bool reference)
 {
 	struct iotlb_entry *entry;
-	struct iotlb_table *table;
 
 	/* Before the map: a later removal raises it beyond what is noted here. */
 	out->gen = smp_load_acquire(&space->gen);
 	rcu_read_lock();
-	table = rcu_dereference(space->table);
-	{
-		MA_STATE(mas, &table->map, iova, iova);
-
-		entry = mas_walk(&mas);
-		if (entry && READ_ONCE(entry->dead))
-			entry = NULL;
-		if (entry) {
-			out->first = mas.index;
-			out->last = mas.last;
-			out->delta = entry->delta;
-			out->perm = READ_ONCE(entry->perm);
-			if (reference && !READ_ONCE(entry->ref))
-				WRITE_ONCE(entry->ref, 1);
-		}
+	entry = find_entry(&rcu_dereference(space->table)->map, iova, out);
+	if (entry) {
+		out->delta = entry->delta;
+		out->perm = READ_ONCE(entry->perm);
+		if (reference && !READ_ONCE(entry->ref))
+			WRITE_ONCE(entry->ref, 1);
 	}
 	rcu_read_unlock();
 	return entry;
@@ -69,16 +83,11 @@ u64 iotlb_gap(struct iotlb_space *space, u64 iova, u64 most)
 	u64 end = iova + most - 1;
 
 	rcu_read_lock();
-	{
-		MA_STATE(mas, &rcu_dereference(space->table)->map, iova, iova);
+	entry = iotlb_tree_next(&rcu_dereference(space->table)->map, iova, end);
+	if (entry) {
+		u64 first = READ_ONCE(entry->first);
 
-		mas_for_each(&mas, entry, end) {
-			if (READ_ONCE(entry->dead))
-				continue;
-			end = mas.index > iova ? mas.index - 1 :
-						 min_t(u64, mas.last, end);
-			break;
-		}
+		end = min(end, first > iova ? first - 1 : READ_ONCE(entry->last));
 	}
 	rcu_read_unlock();
 	return end - iova + 1;
@@ -91,27 +100,12 @@ static struct iotlb_table *other_table(struct iotlb_space *space)
 	return &space->tables[iotlb_space_table(space) == &space->tables[0]];
 }
 
-/*
- * The gaps are of no interest. But of a node without, the kernel takes the last slot,
- * where it has noted how many are used, for a node when it frees a subtree of four levels
- * after a grace period: so it does for whatever a large store covers. Seen in 6.1 to 7.2.
- */
-static void table_init(struct iotlb_space *space, struct iotlb_table *table)
+static void table_init(struct iotlb_table *table)
 {
-	mt_init_flags(&table->map, MT_FLAGS_ALLOC_RANGE | MT_FLAGS_USE_RCU |
-				   MT_FLAGS_LOCK_EXTERN);
-	mt_set_external_lock(&table->map, &space->iotlb->wlock);
+	RCU_INIT_POINTER(table->map.root, NULL);
 	INIT_LIST_HEAD(&table->clock);
 	INIT_LIST_HEAD(&table->pinned);
 	table->nr = 0;
-	table->nr_dead = 0;
-}
-
-/* Nobody can see the map; wlock is held. */
-static void map_destroy(struct iotlb_table *table)
-{
-	mt_clear_in_rcu(&table->map);
-	__mt_destroy(&table->map);
 }
 
 static void free_entries(struct list_head *list)
@@ -137,52 +131,35 @@ static void retire_work(struct work_struct *work)
 	table = other_table(space);
 	mutex_unlock(&iotlb->wlock);
 	free_entries(&table->clock);
+	iotlb_tree_destroy(&table->map);
+	table_init(table);
 	mutex_lock(&iotlb->wlock);
-	map_destroy(table);
-	table_init(space, table);
 	space->retired = false;
 	mutex_unlock(&iotlb->wlock);
 }
 
 /* Pinned entries go over to the other table. Returns whether they could. */
-static bool move_pinned(struct iotlb_space *space, struct iotlb_table *from,
-			struct iotlb_table *to)
+static bool move_pinned(struct iotlb_table *from, struct iotlb_table *to)
 {
-	struct iotlb_entry *entry, *next;
+	struct iotlb_entry *entry;
 
 	list_for_each_entry(entry, &from->pinned, link) {
-		if (entry->dead ||
-		    !iotlb_map_store(to, entry->first, entry->last, entry,
-				     GFP_KERNEL))
-			continue;
-		map_destroy(to);
-		table_init(space, to);
-		return false;
-	}
-	list_for_each_entry_safe(entry, next, &from->pinned, link) {
-		if (entry->dead) {
-			list_move_tail(&entry->link, &from->clock);
-			continue;
+		if (iotlb_tree_store(&to->map, entry, GFP_KERNEL)) {
+			iotlb_tree_destroy(&to->map);
+			return false;
 		}
-		list_move_tail(&entry->link, &to->pinned);
-		from->nr--;
 		to->nr++;
 	}
+	from->nr -= to->nr;
+	list_splice_init(&from->pinned, &to->pinned);
 	return true;
 }
 
-static void kill_unpinned(struct iotlb_space *space)
-{
-	struct iotlb_table *table = iotlb_space_table(space);
-	struct iotlb_entry *entry;
-
-	list_for_each_entry(entry, &table->clock, link)
-		iotlb_entry_kill(space->iotlb, table, entry);
-	queue_work(iotlb_late_wq, &space->iotlb->late);
-}
-
-/* A table of any size goes at once; what is in it is freed later. */
-static void swap_tables(struct iotlb_space *space, bool pinned)
+/*
+ * A table of any size goes at once; what is in it is freed later. Returns whether there
+ * was memory for what stays.
+ */
+static bool swap_tables(struct iotlb_space *space, bool pinned)
 {
 	struct iotlb_table *from = iotlb_space_table(space), *to = other_table(space);
 	struct iotlb *iotlb = space->iotlb;
@@ -190,17 +167,19 @@ static void swap_tables(struct iotlb_space *space, bool pinned)
 
 	if (pinned) {
 		list_for_each_entry(entry, &from->pinned, link)
-			iotlb->nr_pinned -= !entry->dead;
+			iotlb->nr_pinned--;
 		list_splice_tail_init(&from->pinned, &from->clock);
-	} else if (!move_pinned(space, from, to)) {
-		kill_unpinned(space);
-		return;
+	} else if (!move_pinned(from, to)) {
+		to->nr = 0;
+		iotlb->counts[IOMMUKIT_IOTLB_STAT_FALLBACKS]++;
+		return false;
 	}
 	iotlb->nr_entries -= from->nr;
 	iotlb->counts[IOMMUKIT_IOTLB_STAT_REMOVED] += from->nr;
 	rcu_assign_pointer(space->table, to);
 	space->retired = true;
 	queue_work(iotlb_wq, &space->retire);
+	return true;
 }
 
 /* Wait until there is an empty table to go over to. Returns with wlock held. */
@@ -232,17 +211,15 @@ int iotlb_table_flush(struct iotlb_space *space, bool pinned,
 		      struct iotlb_changes *changes)
 {
 	struct iotlb *iotlb = space->iotlb;
-	struct iotlb_table *table;
 	int rc = lock_for_flush(space);
 
 	if (rc)
 		return rc;
-	table = iotlb_space_table(space);
-	if (table->nr + table->nr_dead <= FLUSH_IN_PLACE_MAX) {
+	if (iotlb_space_table(space)->nr <= FLUSH_IN_PLACE_MAX ||
+	    !swap_tables(space, pinned)) {
 		rc = iotlb_invalidate_locked(space, 0, U64_MAX, pinned, changes);
 	} else {
 		iotlb_log_removal(space, 0, U64_MAX, changes);
-		swap_tables(space, pinned);
 		iotlb_raise_gen(space);
 		iotlb_changes_add(iotlb, changes, space, 0, U64_MAX);
 	}
@@ -252,43 +229,6 @@ int iotlb_table_flush(struct iotlb_space *space, bool pinned,
 	if (!rc)
 		iotlb_miss_drop_prefetches(space);
 	return rc;
-}
-
-/* Of what cannot be erased even now nobody is in a hurry. */
-static void repair_list(struct iotlb_space *space, struct list_head *list)
-{
-	struct iotlb_table *table = iotlb_space_table(space);
-	struct iotlb_entry *entry, *next;
-
-	list_for_each_entry_safe(entry, next, list, link) {
-		MA_STATE(mas, &table->map, entry->first, entry->last);
-
-		if (!entry->dead)
-			continue;
-		if (mas_store_gfp(&mas, NULL, GFP_REMOVE))
-			break;
-		iotlb_entry_remove(space->iotlb, table, entry);
-	}
-}
-
-/**
- * iotlb_table_repair - take dead entries out
- * @space: the address space
- *
- * Context: may sleep; wlock is not held.
- */
-void iotlb_table_repair(struct iotlb_space *space)
-{
-	struct iotlb *iotlb = space->iotlb;
-	struct iotlb_table *table;
-
-	mutex_lock(&iotlb->wlock);
-	table = iotlb_space_table(space);
-	if (table->nr_dead) {
-		repair_list(space, &table->clock);
-		repair_list(space, &table->pinned);
-	}
-	mutex_unlock(&iotlb->wlock);
 }
 
 /* ---- dump ---- */
@@ -312,28 +252,22 @@ unsigned int iotlb_table_dump(struct iotlb_space *space, u64 *first, u64 last,
 	unsigned int nr = 0;
 
 	mutex_lock(&space->iotlb->wlock);
-	{
-		MA_STATE(mas, &iotlb_space_table(space)->map, *first, *first);
-
-		mas_for_each(&mas, entry, last) {
-			if (entry->dead)
-				continue;
-			if (out)
-				out[nr] = (struct iommukit_iotlb_entry){
-					.first = mas.index,
-					.last = mas.last,
-					.target = entry->perm ?
-						  mas.index + entry->delta : 0,
-					.perm = entry->perm,
-					.flags = entry->flags |
-						 (READ_ONCE(entry->ref) ?
-						  IOMMUKIT_IOTLB_ENTRY_REFERENCED : 0),
-					.asid = entry->asid,
-				};
-			*first = mas.last + 1;
-			if (++nr == max)
-				break;
-		}
+	iotlb_tree_for_each(&iotlb_space_table(space)->map, entry, *first, last) {
+		if (out)
+			out[nr] = (struct iommukit_iotlb_entry){
+				.first = entry->first,
+				.last = entry->last,
+				.target = entry->perm ?
+					  entry->first + entry->delta : 0,
+				.perm = entry->perm,
+				.flags = entry->flags |
+					 (READ_ONCE(entry->ref) ?
+					  IOMMUKIT_IOTLB_ENTRY_REFERENCED : 0),
+				.asid = entry->asid,
+			};
+		*first = entry->last + 1;
+		if (++nr == max)
+			break;
 	}
 	mutex_unlock(&space->iotlb->wlock);
 	return nr;
@@ -358,8 +292,8 @@ void iotlb_space_init(struct iotlb_space *space, struct iotlb *iotlb, u32 asid)
 	atomic64_set(&space->epoch, 1);
 	init_waitqueue_head(&space->drained);
 	INIT_WORK(&space->retire, retire_work);
-	table_init(space, &space->tables[0]);
-	table_init(space, &space->tables[1]);
+	table_init(&space->tables[0]);
+	table_init(&space->tables[1]);
 	RCU_INIT_POINTER(space->table, &space->tables[0]);
 }
 
@@ -371,14 +305,11 @@ void iotlb_space_init(struct iotlb_space *space, struct iotlb *iotlb, u32 asid)
  */
 void iotlb_space_free(struct iotlb_space *space)
 {
-	struct iotlb *iotlb = space->iotlb;
 	struct iotlb_table *table;
 
 	cancel_work_sync(&space->retire);
 	for (table = space->tables; table < space->tables + 2; table++) {
-		mutex_lock(&iotlb->wlock);
-		map_destroy(table);
-		mutex_unlock(&iotlb->wlock);
+		iotlb_tree_destroy(&table->map);
 		free_entries(&table->clock);
 		free_entries(&table->pinned);
 	}

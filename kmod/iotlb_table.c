@@ -3,12 +3,12 @@
  * The entries of an IOTLB: a map for each address space, that readers walk under RCU and
  * one writer at a time changes under wlock.
  *
- * An entry lies in one place. A store in the middle of one leaves it on both sides, so
- * its right part gets an entry of its own first; if what follows fails, that is a split
- * which nobody notices.
+ * An entry lies in one place. Before something is stored in the middle of one its right
+ * part gets an entry of its own; if what follows fails, that is a split which nobody
+ * notices.
  *
- * What removes a translation cannot fail for want of memory: entries that cannot be taken
- * out are dead, which is as good to readers, and are taken out later.
+ * What removes a translation cannot fail for want of memory: to take an entry out, or to
+ * make it shorter, needs none. What is right of a hole may get lost.
  *
  * A generation tells readers that what they have kept may be wrong. It is raised after
  * the map was changed, and they look at it before they look into the map.
@@ -20,11 +20,11 @@
 
 #include "fail.h"
 
-/* So many entries wait for a grace period before whoever makes more waits for it. */
+/* So many wait for a grace period before whoever makes more waits for it. */
 #define DEFERRED_MAX 65536
 
 static struct kmem_cache *entry_cache;
-static atomic_long_t entries_deferred;
+atomic_long_t iotlb_nr_deferred;
 
 /* ---- entries ---- */
 
@@ -36,7 +36,7 @@ static struct iotlb_entry *entry_alloc(void)
 static void entry_free_rcu(struct rcu_head *rcu)
 {
 	kmem_cache_free(entry_cache, container_of(rcu, struct iotlb_entry, rcu));
-	atomic_long_dec(&entries_deferred);
+	atomic_long_dec(&iotlb_nr_deferred);
 }
 
 /**
@@ -51,18 +51,18 @@ void iotlb_entry_free(struct iotlb_entry *entry)
 static void entry_retire(struct iotlb_entry *entry)
 {
 	list_del(&entry->link);
-	atomic_long_inc(&entries_deferred);
+	atomic_long_inc(&iotlb_nr_deferred);
 	call_rcu(&entry->rcu, entry_free_rcu);
 }
 
 /**
- * iotlb_deferred - entries that wait for a grace period
+ * iotlb_deferred - entries and nodes of trees that wait for a grace period
  *
  * Return: how many, of all IOTLBs.
  */
 u64 iotlb_deferred(void)
 {
-	return atomic_long_read(&entries_deferred);
+	return atomic_long_read(&iotlb_nr_deferred);
 }
 
 /**
@@ -72,32 +72,13 @@ u64 iotlb_deferred(void)
  */
 void iotlb_throttle(void)
 {
-	if (atomic_long_read(&entries_deferred) > DEFERRED_MAX)
+	if (atomic_long_read(&iotlb_nr_deferred) > DEFERRED_MAX)
 		rcu_barrier();
 }
 
 static bool entry_is_negative(const struct iotlb_entry *entry)
 {
 	return entry->flags & IOMMUKIT_IOTLB_ENTRY_NEGATIVE;
-}
-
-/**
- * iotlb_map_store - put an entry into the map, or take one out
- * @table: the table; wlock is held
- * @first: first IOVA
- * @last: last one
- * @entry: the entry, or NULL
- * @gfp: what memory may be had for nodes
- *
- * Context: may sleep.
- * Return: 0 or -ENOMEM, and nothing has changed.
- */
-int iotlb_map_store(struct iotlb_table *table, u64 first, u64 last,
-		     struct iotlb_entry *entry, gfp_t gfp)
-{
-	MA_STATE(mas, &table->map, first, last);
-
-	return fail_point(-ENOMEM) ?: mas_store_gfp(&mas, entry, gfp);
 }
 
 static void table_count(struct iotlb *iotlb, struct iotlb_table *table,
@@ -112,36 +93,11 @@ static void table_count(struct iotlb *iotlb, struct iotlb_table *table,
 			iotlb->nr_entries;
 }
 
-/**
- * iotlb_entry_kill - end an entry that cannot be taken out of the map now
- * @iotlb: the IOTLB; its wlock is held
- * @table: where it is
- * @entry: the entry
- */
-void iotlb_entry_kill(struct iotlb *iotlb, struct iotlb_table *table,
-		       struct iotlb_entry *entry)
-{
-	if (entry->dead)
-		return;
-	WRITE_ONCE(entry->dead, 1);
-	table_count(iotlb, table, entry, -1);
-	table->nr_dead++;
-	iotlb->counts[IOMMUKIT_IOTLB_STAT_FALLBACKS]++;
-}
-
-/**
- * iotlb_entry_remove - end an entry that is not in the map any more
- * @iotlb: the IOTLB; its wlock is held
- * @table: where it was
- * @entry: the entry; freed once no reader can see it
- */
-void iotlb_entry_remove(struct iotlb *iotlb, struct iotlb_table *table,
+/* An entry that is not in the map any more is freed once no reader can see it. */
+static void entry_remove(struct iotlb *iotlb, struct iotlb_table *table,
 			 struct iotlb_entry *entry)
 {
-	if (entry->dead)
-		table->nr_dead--;
-	else
-		table_count(iotlb, table, entry, -1);
+	table_count(iotlb, table, entry, -1);
 	entry_retire(entry);
 }
 
@@ -159,22 +115,20 @@ struct cut {
 	struct iotlb_entry *right;
 };
 
-/* Dead ones that stick out stay where they are: somebody else takes them out. */
 static void cut_collect(struct iotlb_table *table, u64 first, u64 last,
 			struct cut *cut)
 {
-	MA_STATE(mas, &table->map, first, first);
 	struct iotlb_entry *entry;
 
 	INIT_LIST_HEAD(&cut->covered);
 	cut->left = NULL;
 	cut->right = NULL;
-	mas_for_each(&mas, entry, last) {
-		if (mas.index < first)
+	iotlb_tree_for_each(&table->map, entry, first, last) {
+		if (entry->first < first)
 			cut->left = entry;
-		if (mas.last > last)
+		if (entry->last > last)
 			cut->right = entry;
-		if (mas.index >= first && mas.last <= last)
+		if (entry->first >= first && entry->last <= last)
 			list_move_tail(&entry->link, &cut->covered);
 		cond_resched();
 	}
@@ -216,21 +170,17 @@ static int cut_split(struct iotlb *iotlb, struct iotlb_table *table,
 	spare->flags = entry->flags;
 	spare->ref = entry->ref;
 	spare->asid = entry->asid;
-	spare->dead = entry->dead;
 	spare->first = last + 1;
 	spare->last = entry->last;
-	rc = iotlb_map_store(table, spare->first, spare->last, spare,
-		       GFP_KERNEL_ACCOUNT);
+	rc = iotlb_tree_store(&table->map, spare, GFP_KERNEL_ACCOUNT);
 	if (rc) {
 		kmem_cache_free(entry_cache, spare);
 		return rc;
 	}
-	entry->last = last;
+	/* Who sees that it is shorter finds the spare one. */
+	smp_store_release(&entry->last, last);
 	list_add(&spare->link, &entry->link);
-	if (spare->dead)
-		table->nr_dead++;
-	else
-		table_count(iotlb, table, spare, 1);
+	table_count(iotlb, table, spare, 1);
 	cut->right = spare;
 	return 0;
 }
@@ -243,15 +193,17 @@ static unsigned int cut_finish(struct iotlb *iotlb, struct iotlb_table *table,
 	unsigned int nr = 0;
 
 	if (cut->left) {
-		cut->left->last = first - 1;
+		/* Who sees that an entry is shorter finds what has come in its place. */
+		smp_store_release(&cut->left->last, first - 1);
 		iotlb->counts[IOMMUKIT_IOTLB_STAT_TRIMS]++;
 	}
 	if (cut->right && cut->right->first <= last) {
-		cut->right->first = last + 1;
+		/* The same. */
+		smp_store_release(&cut->right->first, last + 1);
 		iotlb->counts[IOMMUKIT_IOTLB_STAT_TRIMS]++;
 	}
 	list_for_each_entry_safe(entry, next, &cut->covered, link) {
-		iotlb_entry_remove(iotlb, table, entry);
+		entry_remove(iotlb, table, entry);
 		nr++;
 		cond_resched();
 	}
@@ -264,8 +216,6 @@ static unsigned int cut_finish(struct iotlb *iotlb, struct iotlb_table *table,
 static bool is_spared(const struct iotlb *iotlb, struct iotlb_entry *entry,
 		      bool protect, u64 first, u64 last)
 {
-	if (entry->dead)
-		return true;
 	if (protect && entry->first <= last && entry->last >= first)
 		return true;
 	if (iotlb->evict_policy != IOMMUKIT_IOTLB_EVICT_CLOCK ||
@@ -282,7 +232,7 @@ static bool evict_from(struct iotlb_space *space, bool protect, u64 first,
 	struct iotlb_table *table = iotlb_space_table(space);
 	struct iotlb *iotlb = space->iotlb;
 	/* Once to take the references away, and once to find one without. */
-	u64 budget = 2ULL * (table->nr + table->nr_dead);
+	u64 budget = 2ULL * table->nr;
 	struct iotlb_entry *entry;
 
 	for (; budget && !list_empty(&table->clock); budget--) {
@@ -293,13 +243,8 @@ static bool evict_from(struct iotlb_space *space, bool protect, u64 first,
 			continue;
 		}
 		iotlb->counts[IOMMUKIT_IOTLB_STAT_EVICTIONS]++;
-		if (iotlb_map_store(table, entry->first, entry->last, NULL,
-			      GFP_REMOVE)) {
-			iotlb_entry_kill(iotlb, table, entry);
-			queue_work(iotlb_late_wq, &iotlb->late);
-		} else {
-			iotlb_entry_remove(iotlb, table, entry);
-		}
+		iotlb_tree_erase(&table->map, entry->first, entry->last);
+		entry_remove(iotlb, table, entry);
 		return true;
 	}
 	return false;
@@ -414,7 +359,7 @@ enum { UPDATE_STORE, UPDATE_NOTHING, UPDATE_WIDEN };
  * struct plan - What an update has to do
  * @what: one of the above
  * @entry: WIDEN: which
- * @covered: live entries that it covers
+ * @covered: entries that it covers
  * @splits: it lies within another one
  * @removes: readers must not use what was there
  * @gen: or need not look for it in vain
@@ -446,19 +391,17 @@ static u8 entry_flags(const struct iotlb_update *up)
 static int plan_update(struct iotlb_table *table, const struct iotlb_update *up,
 		       struct plan *plan)
 {
-	MA_STATE(mas, &table->map, up->first, up->first);
 	struct iotlb_entry *entry;
 	u64 delta = update_delta(up);
 
 	*plan = (struct plan){};
-	mas_for_each(&mas, entry, up->last) {
+	iotlb_tree_for_each(&table->map, entry, up->first, up->last) {
 		bool same = entry->delta == delta && entry->perm == up->perm &&
 			    entry_is_negative(entry) == !up->perm;
-		bool contains = mas.index <= up->first && mas.last >= up->last;
-		bool exact = mas.index == up->first && mas.last == up->last;
+		bool contains = entry->first <= up->first &&
+				entry->last >= up->last;
+		bool exact = entry->first == up->first && entry->last == up->last;
 
-		if (entry->dead)
-			continue;
 		if (entry_is_pinned(entry) && !(up->from & IOTLB_FROM_OWNER) &&
 		    !(same && contains))
 			return -EEXIST;
@@ -473,8 +416,10 @@ static int plan_update(struct iotlb_table *table, const struct iotlb_update *up,
 			 !(entry->perm & ~up->perm))
 			plan->what = UPDATE_WIDEN;
 		plan->entry = entry;
-		plan->covered += mas.index >= up->first && mas.last <= up->last;
-		plan->splits |= mas.index < up->first && mas.last > up->last;
+		plan->covered += entry->first >= up->first &&
+				 entry->last <= up->last;
+		plan->splits |= entry->first < up->first &&
+				entry->last > up->last;
 		plan->gen |= entry_is_negative(entry);
 		plan->removes |= !entry_is_negative(entry) &&
 				 (entry->delta != delta ||
@@ -505,8 +450,7 @@ static int store_update(struct iotlb_space *space, const struct iotlb_update *up
 	if (cut_splits(&cut))
 		rc = cut_split(iotlb, table, &cut, up->last);
 	if (!rc)
-		rc = iotlb_map_store(table, up->first, up->last, entry,
-			       GFP_KERNEL_ACCOUNT);
+		rc = iotlb_tree_store(&table->map, entry, GFP_KERNEL_ACCOUNT);
 	if (rc) {
 		cut_undo(table, &cut);
 		kmem_cache_free(entry_cache, entry);
@@ -590,28 +534,22 @@ int iotlb_table_update(struct iotlb_space *space, const struct iotlb_update *up,
 
 /* ---- invalidation ---- */
 
-/* Nothing of [first, last] that is live may stay, by whatever means. */
-static void erase_anyhow(struct iotlb_space *space, struct cut *cut)
+/* What of an entry is right of @last gets one of its own, unless that is not possible. */
+static bool split_right(struct iotlb_space *space, struct cut *cut, u64 first,
+			u64 last)
 {
-	struct iotlb_table *table = iotlb_space_table(space);
 	struct iotlb *iotlb = space->iotlb;
-	struct iotlb_entry *entry;
 
-	if (cut->left)
-		iotlb_entry_kill(iotlb, table, cut->left);
-	if (cut->right)
-		iotlb_entry_kill(iotlb, table, cut->right);
-	list_for_each_entry(entry, &cut->covered, link)
-		iotlb_entry_kill(iotlb, table, entry);
-	cut_undo(table, cut);
-	queue_work(iotlb_late_wq, &iotlb->late);
+	if (!make_room(space, first, last, 1))
+		return false;
+	if (!cut_split(iotlb, iotlb_space_table(space), cut, last))
+		return true;
+	iotlb->counts[IOMMUKIT_IOTLB_STAT_FALLBACKS]++;
+	return false;
 }
 
-/*
- * Erase a range in which all entries may go. Returns -ENOMEM, and nothing has changed, if
- * that must not end what is beyond, as @exact says.
- */
-static int erase(struct iotlb_space *space, u64 first, u64 last, bool exact)
+/* Erase a range in which all entries may go. */
+static void erase(struct iotlb_space *space, u64 first, u64 last)
 {
 	struct iotlb_table *table = iotlb_space_table(space);
 	struct iotlb *iotlb = space->iotlb;
@@ -619,25 +557,15 @@ static int erase(struct iotlb_space *space, u64 first, u64 last, bool exact)
 
 	cut_collect(table, first, last, &cut);
 	if (cut_is_empty(&cut))
-		return 0;
-	if (cut_splits(&cut) &&
-	    (!make_room(space, first, last, 1) ||
-	     cut_split(iotlb, table, &cut, last)))
+		return;
+	if (cut_splits(&cut) && !split_right(space, &cut, first, last)) {
 		/* To invalidate too much is never wrong. */
 		last = cut.right->last;
-	if (iotlb_map_store(table, first, last, NULL, GFP_REMOVE)) {
-		if (exact) {
-			cut_undo(table, &cut);
-			return -ENOMEM;
-		}
-		erase_anyhow(space, &cut);
-		return 0;
-	}
-	if (cut.right && cut.right->last == last)
 		cut.right = NULL;
+	}
+	iotlb_tree_erase(&table->map, first, last);
 	iotlb->counts[IOMMUKIT_IOTLB_STAT_REMOVED] +=
 		cut_finish(iotlb, table, &cut, first, last);
-	return 0;
 }
 
 /* Erase a range but for pinned entries. */
@@ -647,23 +575,20 @@ static void erase_unpinned(struct iotlb_space *space, u64 first, u64 last)
 	struct iotlb_entry *entry;
 
 	while (!list_empty(&table->pinned)) {
-		MA_STATE(mas, &table->map, first, first);
-		u64 start, end;
-
-		do {
-			entry = mas_find(&mas, last);
-		} while (entry && !entry_is_pinned(entry));
+		iotlb_tree_for_each(&table->map, entry, first, last) {
+			if (entry_is_pinned(entry))
+				break;
+			cond_resched();
+		}
 		if (!entry)
 			break;
-		start = mas.index;
-		end = mas.last;
-		if (start > first)
-			erase(space, first, start - 1, false);
-		if (end >= last)
+		if (entry->first > first)
+			erase(space, first, entry->first - 1);
+		if (entry->last >= last)
 			return;
-		first = end + 1;
+		first = entry->last + 1;
 	}
-	erase(space, first, last, false);
+	erase(space, first, last);
 }
 
 /*
@@ -672,14 +597,12 @@ static void erase_unpinned(struct iotlb_space *space, u64 first, u64 last)
  */
 static int split_pinned(struct iotlb_space *space, u64 first, u64 last)
 {
-	MA_STATE(mas, &iotlb_space_table(space)->map, last, last);
 	struct iotlb_table *table = iotlb_space_table(space);
-	struct iotlb_entry *entry;
+	struct iotlb_entry *entry = iotlb_tree_next(&table->map, last, last);
 	struct cut cut = {};
 
-	entry = mas_walk(&mas);
-	if (!entry || entry->dead || !entry_is_pinned(entry) ||
-	    mas.index >= first || mas.last <= last)
+	if (!entry || !entry_is_pinned(entry) || entry->first >= first ||
+	    entry->last <= last)
 		return 0;
 	if (!make_room(space, first, last, 1))
 		return -ENOSPC;
@@ -700,13 +623,14 @@ static int split_pinned(struct iotlb_space *space, u64 first, u64 last)
 int iotlb_invalidate_locked(struct iotlb_space *space, u64 first, u64 last,
 			     bool pinned, struct iotlb_changes *changes)
 {
-	int rc = pinned ? split_pinned(space, first, last) ?:
-			  erase(space, first, last, true) : 0;
+	int rc = pinned ? split_pinned(space, first, last) : 0;
 
 	if (rc)
 		return rc;
 	iotlb_log_removal(space, first, last, changes);
-	if (!pinned)
+	if (pinned)
+		erase(space, first, last);
+	else
 		erase_unpinned(space, first, last);
 	/* Also if there was nothing: readers may have kept what was evicted. */
 	iotlb_raise_gen(space);
@@ -748,12 +672,19 @@ int iotlb_cache_create(void)
 	entry_cache = kmem_cache_create("iommukit_iotlb_entry",
 					sizeof(struct iotlb_entry), 16,
 					SLAB_ACCOUNT, NULL);
-	return entry_cache ? 0 : -ENOMEM;
+	if (!entry_cache)
+		return -ENOMEM;
+	if (iotlb_nodes_create()) {
+		kmem_cache_destroy(entry_cache);
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 void iotlb_cache_destroy(void)
 {
-	/* Entries are freed by callbacks of ours. */
+	/* Entries and nodes are freed by callbacks of ours. */
 	rcu_barrier();
+	iotlb_nodes_destroy();
 	kmem_cache_destroy(entry_cache);
 }

@@ -387,7 +387,7 @@ struct iommukit_iotlb_query {
  * @IOMMUKIT_IOTLB_STAT_RING_BACKLOG: Messages that found the ring full
  * @IOMMUKIT_IOTLB_STAT_RING_CORRUPT: Tails of the ring that cannot be
  * @IOMMUKIT_IOTLB_STAT_EVENTS_LOST: Reports that found no room
- * @IOMMUKIT_IOTLB_STAT_DEFERRED: Entries that wait to be freed now
+ * @IOMMUKIT_IOTLB_STAT_DEFERRED: Entries and parts of tables that wait to be freed now
  * @IOMMUKIT_IOTLB_STAT_FALLBACKS: Removals without memory
  * @IOMMUKIT_IOTLB_STAT_LATENCY_SUM_NS: From miss to answer, all
  * @IOMMUKIT_IOTLB_STAT_LATENCY_MAX_NS: The longest
