@@ -175,11 +175,16 @@ int iotlb_drain(struct iotlb_space *space, bool killable, u64 *slept_ns)
 
 /* ---- lookup ---- */
 
-static struct iotlb_translation *
-cache_set(struct iommukit_iotlb_reader *reader, u64 iova)
+static struct iotlb_cache_set *cache_set(struct iommukit_iotlb_reader *reader,
+					 u64 page)
 {
 	/* Small pages spread best; of large ones each part has a place. */
-	return reader->cache[hash_64(iova >> PAGE_SHIFT, IOTLB_CACHE_BITS)];
+	return &reader->cache[hash_64(page, IOTLB_CACHE_BITS)];
+}
+
+static bool is_within(const struct iotlb_translation *t, u64 iova)
+{
+	return t->first <= iova && t->last >= iova;
 }
 
 /**
@@ -191,29 +196,46 @@ cache_set(struct iommukit_iotlb_reader *reader, u64 iova)
 void iotlb_reader_keep(struct iommukit_iotlb_reader *reader, u64 iova,
 		       const struct iotlb_translation *t)
 {
-	struct iotlb_translation *set = cache_set(reader, iova);
-	unsigned int i, way = reader->victim++ % IOTLB_CACHE_WAYS;
+	u64 page = iova >> PAGE_SHIFT;
+	struct iotlb_cache_set *set = cache_set(reader, page);
+	unsigned int way;
 
-	for (i = 0; i < IOTLB_CACHE_WAYS; i++)
-		if (set[i].gen != t->gen ||
-		    (set[i].first <= iova && set[i].last >= iova))
-			way = i;
-	set[way] = *t;
+	/* What is of no use any more, or the same one. */
+	for (way = 0; way < IOTLB_CACHE_WAYS; way++)
+		if (set->kept[way].gen != t->gen ||
+		    (set->page[way] == page && is_within(&set->kept[way], iova)))
+			break;
+	if (way == IOTLB_CACHE_WAYS)
+		way = reader->victim++ % IOTLB_CACHE_WAYS;
+	set->page[way] = page;
+	set->kept[way] = *t;
 }
 
 static const struct iotlb_translation *
 cache_find(struct iommukit_iotlb_reader *reader, u64 iova, u32 prot)
 {
-	const struct iotlb_translation *set = cache_set(reader, iova);
+	u64 page = iova >> PAGE_SHIFT;
+	const struct iotlb_cache_set *set = cache_set(reader, page);
 	/* Before the use of what is found; a removal waits for the gate. */
 	u64 gen = READ_ONCE(reader->space->gen);
-	unsigned int i;
+	unsigned int way;
 
-	for (i = 0; i < IOTLB_CACHE_WAYS; i++)
-		if (set[i].gen == gen && set[i].first <= iova &&
-		    set[i].last >= iova && !(prot & ~set[i].perm))
-			return &set[i];
+	/* Pages first: of them it can be foretold that they differ, of bounds it cannot. */
+	for (way = 0; way < IOTLB_CACHE_WAYS; way++)
+		if (set->page[way] == page && set->kept[way].gen == gen &&
+		    is_within(&set->kept[way], iova) &&
+		    !(prot & ~set->kept[way].perm))
+			return &set->kept[way];
 	return NULL;
+}
+
+static void count_cache_hit(struct iommukit_iotlb_reader *reader, u64 iova)
+{
+	struct iotlb_translation found;
+
+	reader->counts[IOTLB_COUNT_LOOKUPS]++;
+	if (unlikely(!(++reader->counts[IOTLB_COUNT_CACHE_HITS] % HITS_BEFORE_MAP)))
+		iotlb_lookup(reader->space, iova, &found, true);
 }
 
 /* -EAGAIN: a miss; -EPERM, -EFAULT: as the entry says */
@@ -299,16 +321,13 @@ static int walk_run(struct walk *walk)
 		struct iotlb_translation found;
 		u64 end;
 
-		reader->counts[IOTLB_COUNT_LOOKUPS]++;
 		t = cache_find(reader, walk->at, walk->prot);
-		if (likely(t)) {
-			if (!(++reader->counts[IOTLB_COUNT_CACHE_HITS] %
-			      HITS_BEFORE_MAP))
-				iotlb_lookup(reader->space, walk->at, &found,
-					     true);
+		if (t) {
+			count_cache_hit(reader, walk->at);
 		} else {
 			int rc = map_find(reader, walk->at, walk->prot, &found);
 
+			reader->counts[IOTLB_COUNT_LOOKUPS]++;
 			if (rc)
 				return rc;
 			t = &found;
@@ -353,6 +372,46 @@ static void walk_result(const struct walk *walk, unsigned int *nsegs, u64 *done)
 
 /* ---- without waiting ---- */
 
+/*
+ * Most requests lie in one translation. It is in the aperture, so they are; what else may
+ * be wrong with a request, walk_init() finds. Returns false if it takes more than this.
+ */
+static bool translate_plain(struct iommukit_iotlb_reader *reader, u64 iova,
+			    u64 length, u32 prot, struct iommukit_iotlb_seg *segs,
+			    unsigned int max, unsigned int *nsegs, u64 *done)
+{
+	const struct iotlb_translation *t;
+	struct iotlb_translation found;
+
+	if (unlikely(!length || !max || !prot))
+		return false;
+	t = cache_find(reader, iova, prot);
+	if (!t) {
+		if (!iotlb_lookup(reader->space, iova, &found, true) ||
+		    (prot & ~found.perm))
+			return false;
+		t = &found;
+	}
+	if (unlikely(length - 1 > t->last - iova))
+		return false;
+	if (t != &found) {
+		count_cache_hit(reader, iova);
+	} else {
+		reader->counts[IOTLB_COUNT_LOOKUPS]++;
+		reader->counts[IOTLB_COUNT_MAP_HITS]++;
+		iotlb_reader_keep(reader, iova, t);
+	}
+	*segs = (struct iommukit_iotlb_seg){
+		.iova = iova,
+		.target = iova + t->delta,
+		.length = length,
+		.perm = t->perm,
+	};
+	*nsegs = 1;
+	*done = length;
+	return true;
+}
+
 /**
  * iommukit_iotlb_probe - translate what is there
  * @reader: the reader, in its gate
@@ -378,6 +437,9 @@ int iommukit_iotlb_probe(struct iommukit_iotlb_reader *reader, u64 iova,
 	struct walk walk;
 	int rc;
 
+	if (likely(translate_plain(reader, iova, length, prot, segs, max, nsegs,
+				   done)))
+		return 0;
 	rc = walk_init(&walk, reader, iova, length, prot, segs, max) ?:
 	     walk_run(&walk);
 	walk_result(&walk, nsegs, done);
@@ -415,6 +477,9 @@ int iommukit_iotlb_translate_nowait(struct iommukit_iotlb_reader *reader,
 	struct walk walk;
 	int rc;
 
+	if (likely(translate_plain(reader, iova, length, prot, segs, max, nsegs,
+				   done)))
+		return 0;
 	rc = walk_init(&walk, reader, iova, length, prot, segs, max);
 	while (!rc) {
 		rc = walk_run(&walk);

@@ -51,6 +51,16 @@ struct iommukit_iotlb_client {
 #define IOTLB_CACHE_WAYS 4
 
 /**
+ * struct iotlb_cache_set - Translations that a reader has kept, of one hash
+ * @page: of the IOVA that each is for; it may reach beyond, or not cover all of it
+ * @kept: the translations
+ */
+struct iotlb_cache_set {
+	u64 page[IOTLB_CACHE_WAYS];
+	struct iotlb_translation kept[IOTLB_CACHE_WAYS];
+};
+
+/**
  * struct iommukit_iotlb_reader - A thread or a queue that translates
  * @seq: 0 outside of the gate; inside, what the epoch of the space was
  * @depth: how often the gate was entered
@@ -93,8 +103,7 @@ struct iommukit_iotlb_reader {
 	struct completion unused;
 	struct rcu_head rcu;
 
-	struct iotlb_translation cache[IOTLB_CACHE_SETS][IOTLB_CACHE_WAYS]
-		____cacheline_aligned;
+	struct iotlb_cache_set cache[IOTLB_CACHE_SETS] ____cacheline_aligned;
 };
 
 int iotlb_translate(struct iommukit_iotlb_reader *reader, u64 iova, u64 length,
