@@ -104,6 +104,11 @@ struct iotlb_translation {
 
 #define IOTLB_LOG 64
 
+/* Epochs are odd; a reader that leaves its gate takes this bit from the one it shows. */
+#define IOTLB_EPOCH_INSIDE 0
+#define IOTLB_EPOCH_FIRST 1
+#define IOTLB_EPOCH_STEP 2
+
 /**
  * struct iotlb_space - An address space of an IOTLB; lasts as long as that
  * @table: what readers see; the other one of @tables is empty, or being emptied
@@ -488,8 +493,10 @@ struct iotlb_update {
 
 void iotlb_space_init(struct iotlb_space *space, struct iotlb *iotlb, u32 asid);
 void iotlb_space_free(struct iotlb_space *space);
+bool iotlb_look(struct iotlb_space *space, u64 iova,
+		struct iotlb_translation *out, bool reference);
 bool iotlb_lookup(struct iotlb_space *space, u64 iova,
-		  struct iotlb_translation *out, bool reference);
+		  struct iotlb_translation *out);
 u64 iotlb_gap(struct iotlb_space *space, u64 iova, u64 most);
 int iotlb_table_update(struct iotlb_space *space, const struct iotlb_update *up,
 		       struct iotlb_changes *changes);

@@ -104,7 +104,7 @@ static int look_again(struct iotlb_channel *chan, struct iotlb_waiter *waiter,
 
 	*perm = waiter->perm;
 	*flags = 0;
-	if (iotlb_lookup(reader->space, waiter->iova, &t, false)) {
+	if (iotlb_lookup(reader->space, waiter->iova, &t)) {
 		if (!t.perm || !(waiter->perm & ~t.perm))
 			return 0;
 		if (rc || !(chan->features & IOMMUKIT_IOTLB_CHAN_UPGRADE)) {
@@ -539,7 +539,7 @@ bool iotlb_miss_prefetch(struct iotlb_space *space, u64 iova, u64 length,
 	if (!check_state(chan) && iotlb_chan_expresses(chan, space->asid) &&
 	    (chan->features & IOMMUKIT_IOTLB_CHAN_PREFETCH) &&
 	    chan->nr_pending < chan->max_pending / 2 &&
-	    !iotlb_lookup(space, iova, &t, false) &&
+	    !iotlb_lookup(space, iova, &t) &&
 	    !iotlb_record_find(chan, space, iova, perm))
 		record = iotlb_record_make(chan, space, iova, perm,
 				     IOMMUKIT_IOTLB_MSG_PREFETCH,

@@ -54,8 +54,11 @@ static void leave_gate(struct iommukit_iotlb_reader *reader)
 {
 	struct iotlb_space *space = reader->space;
 
-	/* What was copied is there for whoever sees the reader outside. */
-	smp_store_release(&reader->seq, 0);
+	/*
+	 * A release: what was copied is there for whoever sees the reader outside. Unlike
+	 * smp_store_release() it is no full barrier on UML either.
+	 */
+	__clear_bit_unlock(IOTLB_EPOCH_INSIDE, &reader->seq);
 	/* One that begins to sleep just now, unseen, looks again by itself. */
 	if (atomic_read(&space->drainers))
 		wake_up_all(&space->drained);
@@ -95,9 +98,9 @@ EXPORT_SYMBOL_IOMMUKIT(iommukit_iotlb_relax);
 static bool is_inside(struct iommukit_iotlb_reader *reader, u64 epoch)
 {
 	/* What it did before it left is done; pairs with leave_gate(). */
-	u64 seq = smp_load_acquire(&reader->seq);
+	unsigned long seq = smp_load_acquire(&reader->seq);
 
-	return seq && seq < epoch;
+	return (seq & BIT(IOTLB_EPOCH_INSIDE)) && seq < epoch;
 }
 
 /* Sleep until a reader is out. Returns -EINTR on a fatal signal. */
@@ -157,7 +160,7 @@ int iotlb_drain(struct iotlb_space *space, bool killable, u64 *slept_ns)
 
 	*slept_ns = 0;
 	/* A full barrier: the change, then the look at readers. */
-	epoch = atomic64_inc_return(&space->epoch);
+	epoch = atomic64_add_return(IOTLB_EPOCH_STEP, &space->epoch);
 	while (!rc) {
 		struct iommukit_iotlb_reader *reader;
 
@@ -235,14 +238,26 @@ static void count_cache_hit(struct iommukit_iotlb_reader *reader, u64 iova)
 
 	reader->counts[IOTLB_COUNT_LOOKUPS]++;
 	if (unlikely(!(++reader->counts[IOTLB_COUNT_CACHE_HITS] % HITS_BEFORE_MAP)))
-		iotlb_lookup(reader->space, iova, &found, true);
+		iotlb_look(reader->space, iova, &found, true);
+}
+
+static bool map_look(struct iommukit_iotlb_reader *reader, u64 iova,
+		     struct iotlb_translation *out)
+{
+	struct iotlb_space *space = reader->space;
+
+	if (unlikely(reader->gen != READ_ONCE(space->gen)))
+		/* Once for each: whoever has seen it never sees an older map. */
+		reader->gen = smp_load_acquire(&space->gen);
+	out->gen = reader->gen;
+	return iotlb_look(space, iova, out, true);
 }
 
 /* -EAGAIN: a miss; -EPERM, -EFAULT: as the entry says */
 static int map_find(struct iommukit_iotlb_reader *reader, u64 iova, u32 prot,
 		    struct iotlb_translation *out)
 {
-	if (!iotlb_lookup(reader->space, iova, out, true))
+	if (!map_look(reader, iova, out))
 		return -EAGAIN;
 	if (!out->perm) {
 		reader->counts[IOTLB_COUNT_NEGATIVE_HITS]++;
@@ -387,8 +402,7 @@ static bool translate_plain(struct iommukit_iotlb_reader *reader, u64 iova,
 		return false;
 	t = cache_find(reader, iova, prot);
 	if (!t) {
-		if (!iotlb_lookup(reader->space, iova, &found, true) ||
-		    (prot & ~found.perm))
+		if (!map_look(reader, iova, &found) || (prot & ~found.perm))
 			return false;
 		t = &found;
 	}

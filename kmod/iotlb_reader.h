@@ -62,10 +62,11 @@ struct iotlb_cache_set {
 
 /**
  * struct iommukit_iotlb_reader - A thread or a queue that translates
- * @seq: 0 outside of the gate; inside, what the epoch of the space was
+ * @seq: what the epoch of the space was at the gate; outside, without IOTLB_EPOCH_INSIDE
  * @depth: how often the gate was entered
  * @victim: way of the cache that is overwritten next
  * @space: the address space
+ * @gen: a generation; the map is seen as it was then, or later
  * @counts: by enum iotlb_reader_count
  * @client: whose it is
  * @priv: argument for its resume
@@ -83,10 +84,11 @@ struct iotlb_cache_set {
  * @cache: translations, by a hash of the page
  */
 struct iommukit_iotlb_reader {
-	u64 seq;
+	unsigned long seq;
 	unsigned int depth;
 	unsigned int victim;
 	struct iotlb_space *space;
+	u64 gen;
 	u64 counts[IOTLB_NR_COUNTS];
 
 	struct iommukit_iotlb_client *client;

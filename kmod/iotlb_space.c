@@ -39,23 +39,21 @@ static struct iotlb_entry *find_entry(const struct iotlb_tree *tree, u64 iova,
 }
 
 /**
- * iotlb_lookup - find what an IOVA is translated to
+ * iotlb_look - find what an IOVA is translated to, as it was at some generation or later
  * @space: the address space
  * @iova: the IOVA
- * @out: gets the translation; without permission, there is none
+ * @out: gets the translation, but for its generation; without permission, there is none
  * @reference: it is used
  *
  * Context: any but NMI. The reader is in its gate, or wlock or the lock of the channel is
  * held.
  * Return: whether there is an entry.
  */
-bool iotlb_lookup(struct iotlb_space *space, u64 iova,
-		  struct iotlb_translation *out, bool reference)
+bool iotlb_look(struct iotlb_space *space, u64 iova,
+		struct iotlb_translation *out, bool reference)
 {
 	struct iotlb_entry *entry;
 
-	/* Before the map: a later removal raises it beyond what is noted here. */
-	out->gen = smp_load_acquire(&space->gen);
 	rcu_read_lock();
 	entry = find_entry(&rcu_dereference(space->table)->map, iova, out);
 	if (entry) {
@@ -66,6 +64,23 @@ bool iotlb_lookup(struct iotlb_space *space, u64 iova,
 	}
 	rcu_read_unlock();
 	return entry;
+}
+
+/**
+ * iotlb_lookup - find what an IOVA is translated to now
+ * @space: the address space
+ * @iova: the IOVA
+ * @out: gets the translation; without permission, there is none
+ *
+ * Context: as iotlb_look().
+ * Return: whether there is an entry.
+ */
+bool iotlb_lookup(struct iotlb_space *space, u64 iova,
+		  struct iotlb_translation *out)
+{
+	/* Before the map: a later removal raises it beyond what is noted here. */
+	out->gen = smp_load_acquire(&space->gen);
+	return iotlb_look(space, iova, out, false);
 }
 
 /**
@@ -289,7 +304,7 @@ void iotlb_space_init(struct iotlb_space *space, struct iotlb *iotlb, u32 asid)
 	space->inval_seq = 1;
 	INIT_LIST_HEAD(&space->readers);
 	spin_lock_init(&space->readers_lock);
-	atomic64_set(&space->epoch, 1);
+	atomic64_set(&space->epoch, IOTLB_EPOCH_FIRST);
 	init_waitqueue_head(&space->drained);
 	INIT_WORK(&space->retire, retire_work);
 	table_init(&space->tables[0]);
