@@ -68,6 +68,9 @@ enum {
 
 	IOMMUKIT_CMD_EXT_BASE = 0xc0,
 	IOMMUKIT_CMD_INFO = IOMMUKIT_CMD_EXT_BASE,
+	IOMMUKIT_CMD_IOAS_MAP_ONDEMAND = 0xc1,
+	IOMMUKIT_CMD_IOAS_PREFETCH = 0xc2,
+	IOMMUKIT_CMD_ONDEMAND_QUERY = 0xc3,
 	IOMMUKIT_CMD_DEVICE_BIND = 0xc8,
 	IOMMUKIT_CMD_DEVICE_ATTACH = 0xc9,
 	IOMMUKIT_CMD_DEVICE_DETACH = 0xca,
@@ -412,6 +415,8 @@ struct iommukit_vfio_ioas {
  *                                IOMMUs; a machine may have none
  * @IOMMUKIT_FEATURE_IOTLB: IOMMUKIT_IOTLB_ALLOC is there, and accesses can be attached
  *                          to IOTLBs
+ * @IOMMUKIT_FEATURE_ONDEMAND: IOMMUKIT_IOAS_MAP_ONDEMAND is there; without this bit it
+ *                             fails with EOPNOTSUPP
  */
 enum iommukit_features {
 	IOMMUKIT_FEATURE_MAP_FILE = 1 << 0,
@@ -419,6 +424,7 @@ enum iommukit_features {
 	IOMMUKIT_FEATURE_IOAS_DIRTY = 1 << 2,
 	IOMMUKIT_FEATURE_DEVICE_BIND = 1 << 3,
 	IOMMUKIT_FEATURE_IOTLB = 1 << 4,
+	IOMMUKIT_FEATURE_ONDEMAND = 1 << 5,
 };
 
 /**
@@ -516,5 +522,6 @@ struct iommukit_ioas_get_dirty_bitmap {
 #include <linux/iommukit_hwpt.h>
 #include <linux/iommukit_device.h>
 #include <linux/iommukit_iotlb.h>
+#include <linux/iommukit_ondemand.h>
 
 #endif /* _UAPI_LINUX_IOMMUKIT_H */
