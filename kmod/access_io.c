@@ -377,34 +377,69 @@ int access_check_rw_flags(unsigned int flags)
 	return flags & ~known ? -EINVAL : 0;
 }
 
+/*
+ * Copy in the area at @iova. Pages that must be found first are found once nobody is kept
+ * from unmapping the area: who provides them may do just that. Returns PAGES_RW_ABSENT
+ * then; @done gets the bytes copied.
+ */
+static int rw_in_area(struct iova_space *space, unsigned long iova,
+		      unsigned long last, void *data, unsigned int flags,
+		      unsigned long *done)
+{
+	bool write = flags & IOMMUKIT_ACCESS_RW_WRITE;
+	struct iova_area *area = iova_area_get(space, iova);
+	struct pages *pages = NULL;
+	unsigned long offset, n;
+	int rc = -EPERM;
+
+	if (IS_ERR(area))
+		return PTR_ERR(area);
+	offset = area->offset + (iova - area->iova);
+	n = min(last, area->last) - iova + 1;
+	*done = n;
+	if (area_allows(area, flags)) {
+		rc = pages_rw(area->pages, offset, data, n, flags, done);
+		/* Also if it failed: a part may be written. */
+		if (write && *done)
+			iova_area_mark(area, iova, iova + *done - 1);
+	}
+	if (rc == PAGES_RW_ABSENT) {
+		pages = area->pages;
+		refcount_inc(&pages->refs);
+	}
+	iova_area_idle(space, area);
+	if (pages) {
+		rc = pages_find(pages, offset + *done, n - *done, write);
+		pages_put(pages);
+		rc = rc == 0 || rc == -EAGAIN ? PAGES_RW_ABSENT : rc;
+	}
+	return rc;
+}
+
+/* So often pages may go again before they are copied. */
+#define FLEETING_MIN 8
+
 static int rw_in_ioas(struct iova_space *space, unsigned long iova,
 		      unsigned long last, void *data, unsigned int flags)
 {
-	for (;;) {
-		struct iova_area *area = iova_area_get(space, iova);
-		unsigned long end, n;
-		int rc = -EPERM;
+	unsigned int fruitless = 0;
 
-		if (IS_ERR(area))
-			return PTR_ERR(area);
-		end = min(last, area->last);
-		n = end - iova + 1;
-		if (area_allows(area, flags)) {
-			rc = pages_rw(area->pages,
-				      area->offset + (iova - area->iova),
-				      data, n, flags);
-			/* Also if it failed: a part may be written. */
-			if (flags & IOMMUKIT_ACCESS_RW_WRITE)
-				iova_area_mark(area, iova, end);
-		}
-		iova_area_idle(space, area);
-		if (rc || end == last)
+	for (;;) {
+		unsigned long n;
+		int rc = rw_in_area(space, iova, last, data,
+				    flags | (fruitless >= FLEETING_MIN ?
+					     PAGES_RW_FLEETING : 0), &n);
+
+		if (rc < 0)
 			return rc;
+		if (n == last - iova + 1)
+			return 0;
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
+		fruitless = n ? 0 : fruitless + 1;
 		data += n;
-		iova = end + 1;
+		iova += n;
 	}
 }
 

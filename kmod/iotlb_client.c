@@ -382,11 +382,13 @@ static u32 needed_perm(unsigned int rw_flags)
 static int stage2_rw(struct iommukit_iotlb_client *client, u64 target,
 		     void *buf, size_t length, unsigned int flags)
 {
+	unsigned long done;
+
 	if (client->access)
 		return iommukit_access_rw(client->access, target, buf, length,
 					  flags);
 	return access_check_rw_flags(flags) ?:
-	       pages_rw(client->iotlb->uva, target, buf, length, flags);
+	       pages_rw(client->iotlb->uva, target, buf, length, flags, &done);
 }
 
 /**

@@ -151,6 +151,17 @@ static struct pages_segment *segment_first(struct pages *pages,
 	return node ? container_of(node, struct pages_segment, node) : NULL;
 }
 
+/* Let go of the pages as well. */
+static void segment_free(struct pages *pages, struct pages_segment *seg,
+			 bool dirty)
+{
+	if (pages->ops->unpinned)
+		pages->ops->unpinned(pages, seg->node.start,
+				     segment_npages(seg));
+	runs_unpin(&seg->runs, dirty);
+	kvfree(seg);
+}
+
 /* Get pages and describe them; nothing is charged yet. */
 static struct pages_segment *segment_create(struct pages *pages,
 					    unsigned long first,
@@ -169,6 +180,8 @@ static struct pages_segment *segment_create(struct pages *pages,
 	nr = runs_scan(first, out, npages, few, RUNS_FEW);
 	seg = segment_alloc(nr);
 	if (!seg) {
+		if (pages->ops->unpinned)
+			pages->ops->unpinned(pages, first, npages);
 		unpin_user_pages(out, npages);
 		return ERR_PTR(-ENOMEM);
 	}
@@ -336,8 +349,7 @@ int pages_pin(struct pages *pages, unsigned long first, unsigned long last,
 			index = end + 1;
 			continue;
 		}
-		runs_unpin(&seg->runs, false);
-		kvfree(seg);
+		segment_free(pages, seg, false);
 		if (rc == -EAGAIN)
 			rc = 0;
 	}
@@ -364,7 +376,7 @@ int pages_pin(struct pages *pages, unsigned long first, unsigned long last,
 void pages_unpin(struct pages *pages, unsigned long first, unsigned long last)
 {
 	struct pages_segment *seg, *unused = NULL;
-	unsigned long index = first;
+	unsigned long index = first, npages;
 
 	mutex_lock(&pages->lock);
 	while (index <= last) {
@@ -384,9 +396,9 @@ void pages_unpin(struct pages *pages, unsigned long first, unsigned long last)
 	while (unused) {
 		seg = unused;
 		unused = seg->next;
-		runs_unpin(&seg->runs, pages->writable);
-		pages_uncharge(pages, segment_npages(seg));
-		kvfree(seg);
+		npages = segment_npages(seg);
+		segment_free(pages, seg, pages->writable);
+		pages_uncharge(pages, npages);
 		cond_resched();
 	}
 }
@@ -521,16 +533,20 @@ static long pages_rw_batch(struct pages *pages, unsigned long offset,
  * @length: bytes, at least 1
  * @flags: as for iommukit_access_rw()
  *
+ * @done: gets the bytes that are copied if more pages must be found
+ *
  * Not atomic: on failure an unknown part has been copied.
  *
  * Context: may sleep and fault in the owner's memory.
- * Return: 0 or an errno as pages_pin().
+ * Return: 0; PAGES_RW_ABSENT: pages_find() for the rest, then copy that; an errno as
+ * pages_pin().
  */
 int pages_rw(struct pages *pages, unsigned long offset, void *data,
-	     unsigned long length, unsigned int flags)
+	     unsigned long length, unsigned int flags, unsigned long *done)
 {
 	if (pages->ops->rw) {
-		int rc = pages->ops->rw(pages, offset, data, length, flags);
+		int rc = pages->ops->rw(pages, offset, data, length, flags,
+					done);
 
 		if (rc != PAGES_RW_BY_PAGE)
 			return rc;
@@ -547,6 +563,23 @@ int pages_rw(struct pages *pages, unsigned long offset, void *data,
 		cond_resched();
 	}
 	return 0;
+}
+
+/**
+ * pages_find - have the pages found that pages_rw() lacks
+ * @pages: a pages object of which it returned PAGES_RW_ABSENT
+ * @offset: first byte that was not copied
+ * @length: bytes that are left; not all of their pages need be found at once
+ * @write: they will be written
+ *
+ * Context: may sleep and fault in the owner's memory, which may wait for user space; so
+ * nothing is held that would be in its way.
+ * Return: 0; -EAGAIN if they do not stay found; an errno as pages_pin().
+ */
+int pages_find(struct pages *pages, unsigned long offset, unsigned long length,
+	       bool write)
+{
+	return pages->ops->find(pages, offset, length, write);
 }
 
 /**

@@ -111,8 +111,18 @@ static int user_gup_or_fault(struct pages *pages, unsigned long index,
 	return rc == PAGES_RW_BY_PAGE ? -EFAULT : rc;
 }
 
-static int user_pin(struct pages *pages, unsigned long index,
-		    unsigned long npages, struct page **out)
+/**
+ * pages_user_pin - pages_ops.pin of memory of a process
+ * @pages: the pages object
+ * @index: first page
+ * @npages: how many
+ * @out: gets them
+ *
+ * Context: may sleep and fault.
+ * Return: 0; -EFAULT; -EINTR; other errnos of GUP.
+ */
+int pages_user_pin(struct pages *pages, unsigned long index,
+		   unsigned long npages, struct page **out)
 {
 	return user_gup_or_fault(pages, index, npages,
 				 FOLL_LONGTERM |
@@ -170,15 +180,23 @@ static int user_rw_borrowed(struct pages *pages, unsigned long offset,
 	return rc;
 }
 
-/* From another process inside one page: what is at the address now. */
-static int user_rw_one_page(struct pages *pages, unsigned long offset,
-			    void *data, unsigned long length, bool write)
+/**
+ * pages_user_rw_page - copy inside one page: what is at the address now
+ * @pages: the pages object
+ * @offset: first byte
+ * @data: kernel memory
+ * @length: bytes, not beyond the page
+ * @write: towards the page
+ *
+ * Context: may sleep and fault.
+ * Return: 0; PAGES_RW_BY_PAGE if the owner's address space is gone; an errno of GUP.
+ */
+int pages_user_rw_page(struct pages *pages, unsigned long offset, void *data,
+		       unsigned long length, bool write)
 {
 	struct page *page;
 	int rc;
 
-	if (fail_point(-EINVAL))
-		return -EINVAL;
 	rc = user_gup_all(pages, offset >> PAGE_SHIFT, 1,
 			  write ? FOLL_WRITE : 0, &page);
 	if (rc)
@@ -188,8 +206,19 @@ static int user_rw_one_page(struct pages *pages, unsigned long offset,
 	return 0;
 }
 
-static int user_rw(struct pages *pages, unsigned long offset, void *data,
-		   unsigned long length, unsigned int flags)
+/**
+ * pages_user_rw - copy as the process itself would, if the calling thread can
+ * @pages: the pages object
+ * @offset: first byte
+ * @data: kernel memory
+ * @length: bytes
+ * @flags: as for iommukit_access_rw()
+ *
+ * Context: may sleep and fault.
+ * Return: 0; PAGES_RW_BY_PAGE if it cannot; -EFAULT; -EINTR.
+ */
+int pages_user_rw(struct pages *pages, unsigned long offset, void *data,
+		  unsigned long length, unsigned int flags)
 {
 	bool write = flags & IOMMUKIT_ACCESS_RW_WRITE;
 	bool slow = flags & __IOMMUKIT_ACCESS_RW_SLOW_PATH;
@@ -199,13 +228,24 @@ static int user_rw(struct pages *pages, unsigned long offset, void *data,
 	if ((flags & IOMMUKIT_ACCESS_RW_KTHREAD) && !current->mm &&
 	    (current->flags & PF_KTHREAD))
 		return user_rw_borrowed(pages, offset, data, length, write);
-	if (offset_in_page(offset) + length <= PAGE_SIZE)
-		return user_rw_one_page(pages, offset, data, length, write);
 	return PAGES_RW_BY_PAGE;
 }
 
+static int user_rw(struct pages *pages, unsigned long offset, void *data,
+		   unsigned long length, unsigned int flags, unsigned long *done)
+{
+	int rc = pages_user_rw(pages, offset, data, length, flags);
+
+	if (rc != PAGES_RW_BY_PAGE ||
+	    offset_in_page(offset) + length > PAGE_SIZE)
+		return rc;
+	return fail_point(-EINVAL) ?:
+	       pages_user_rw_page(pages, offset, data, length,
+				  flags & IOMMUKIT_ACCESS_RW_WRITE);
+}
+
 static const struct pages_ops user_pages_ops = {
-	.pin = user_pin,
+	.pin = pages_user_pin,
 	.get = user_get,
 	.put = user_put,
 	.rw = user_rw,
