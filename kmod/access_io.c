@@ -380,13 +380,13 @@ int access_check_rw_flags(unsigned int flags)
 /*
  * Copy in the area at @iova. Pages that must be found first are found once nobody is kept
  * from unmapping the area: who provides them may do just that. Returns PAGES_RW_ABSENT
- * then; @done gets the bytes copied.
+ * then, with PAGES_RW_FLEETING in @flags if they do not stay; @done gets the bytes copied.
  */
 static int rw_in_area(struct iova_space *space, unsigned long iova,
-		      unsigned long last, void *data, unsigned int flags,
+		      unsigned long last, void *data, unsigned int *flags,
 		      unsigned long *done)
 {
-	bool write = flags & IOMMUKIT_ACCESS_RW_WRITE;
+	bool write = *flags & IOMMUKIT_ACCESS_RW_WRITE;
 	struct iova_area *area = iova_area_get(space, iova);
 	struct pages *pages = NULL;
 	unsigned long offset, n;
@@ -397,8 +397,8 @@ static int rw_in_area(struct iova_space *space, unsigned long iova,
 	offset = area->offset + (iova - area->iova);
 	n = min(last, area->last) - iova + 1;
 	*done = n;
-	if (area_allows(area, flags)) {
-		rc = pages_rw(area->pages, offset, data, n, flags, done);
+	if (area_allows(area, *flags)) {
+		rc = pages_rw(area->pages, offset, data, n, *flags, done);
 		/* Also if it failed: a part may be written. */
 		if (write && *done)
 			iova_area_mark(area, iova, iova + *done - 1);
@@ -411,7 +411,10 @@ static int rw_in_area(struct iova_space *space, unsigned long iova,
 	if (pages) {
 		rc = pages_find(pages, offset + *done, n - *done, write);
 		pages_put(pages);
-		rc = rc == 0 || rc == -EAGAIN ? PAGES_RW_ABSENT : rc;
+		if (rc == -EAGAIN)
+			*flags |= PAGES_RW_FLEETING;
+		if (!rc || rc == -EAGAIN)
+			rc = PAGES_RW_ABSENT;
 	}
 	return rc;
 }
@@ -426,9 +429,7 @@ static int rw_in_ioas(struct iova_space *space, unsigned long iova,
 
 	for (;;) {
 		unsigned long n;
-		int rc = rw_in_area(space, iova, last, data,
-				    flags | (fruitless >= FLEETING_MIN ?
-					     PAGES_RW_FLEETING : 0), &n);
+		int rc = rw_in_area(space, iova, last, data, &flags, &n);
 
 		if (rc < 0)
 			return rc;
@@ -438,6 +439,10 @@ static int rw_in_ioas(struct iova_space *space, unsigned long iova,
 			return -EINTR;
 		cond_resched();
 		fruitless = n ? 0 : fruitless + 1;
+		if (n)
+			flags &= ~PAGES_RW_FLEETING;
+		else if (fruitless >= FLEETING_MIN)
+			flags |= PAGES_RW_FLEETING;
 		data += n;
 		iova += n;
 	}

@@ -300,6 +300,37 @@ err_unpin:
 #endif
 }
 
+/* 6.6: shadow stacks, which the page table shows as writable. Remove with 6.1. */
+static inline bool compat_vma_is_shadow_stack(const struct vm_area_struct *vma)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+	return false;
+#else
+	return vma->vm_flags & VM_SHADOW_STACK;
+#endif
+}
+
+/**
+ * compat_vma_is_secret() - whether nobody but the process may see its memory
+ * @vma: the mapping
+ *
+ * Of memfd_secret() the kernel has no address, nor a function for modules that tells.
+ * 6.11: mappings say so of themselves. Remove that with 6.1.
+ */
+static inline bool compat_vma_is_secret(const struct vm_area_struct *vma)
+{
+	struct inode *inode;
+
+	if (!vma->vm_file)
+		return false;
+	inode = file_inode(vma->vm_file);
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+	if (mapping_inaccessible(vma->vm_file->f_mapping))
+		return true;
+#endif
+	return inode->i_sb->s_magic == SECRETMEM_MAGIC;
+}
+
 #ifdef CONFIG_IOMMU_API
 
 /* 6.3: maps take what memory for tables may be had from. Remove with 6.1. */

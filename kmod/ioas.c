@@ -15,10 +15,6 @@
 #include "pages.h"
 #include "private.h"
 
-#define MAP_FLAGS (IOMMUKIT_IOAS_MAP_FIXED_IOVA | \
-		   IOMMUKIT_IOAS_MAP_WRITEABLE |  \
-		   IOMMUKIT_IOAS_MAP_READABLE)
-
 static void ioas_destroy(struct iommukit_object *obj)
 {
 	struct ioas *ioas = container_of(obj, struct ioas, obj);
@@ -169,19 +165,37 @@ static u8 map_prot(u32 flags)
 	       (flags & IOMMUKIT_IOAS_MAP_WRITEABLE ? IOVA_WRITE : 0);
 }
 
-/* The checks that MAP and MAP_FILE begin with. */
-static int check_map(u32 flags, u64 iova, u64 length)
+/**
+ * ioas_check_map - the checks that all commands begin with that map new memory
+ * @flags: enum iommukit_ioas_map_flags
+ * @iova: where to map
+ * @length: bytes
+ *
+ * Return: 0; -EOPNOTSUPP; -EOVERFLOW; -EINVAL.
+ */
+int ioas_check_map(u32 flags, u64 iova, u64 length)
 {
-	if (flags & ~MAP_FLAGS)
+	if (flags & ~IOAS_MAP_FLAGS)
 		return -EOPNOTSUPP;
 	if (iova >= ULONG_MAX || length >= ULONG_MAX)
 		return -EOVERFLOW;
 	return map_prot(flags) ? 0 : -EINVAL;
 }
 
-/* Map a new pages object; its reference is used up in any case. */
-static int map_pages(struct ioas *ioas, struct pages *pages, u64 start,
-		     u64 length, u32 flags, u64 *iova)
+/**
+ * ioas_map_pages - map a new pages object
+ * @ioas: the IOAS
+ * @pages: the object, whose reference is used up in any case; or an errno
+ * @start: address, or offset in the file, of the first byte
+ * @length: bytes
+ * @flags: enum iommukit_ioas_map_flags
+ * @iova: where to map if the IOVA is fixed; gets where it is mapped
+ *
+ * Context: may sleep; killable.
+ * Return: 0; that errno; -ENOMEM; other errnos of iova_space_insert().
+ */
+int ioas_map_pages(struct ioas *ioas, struct pages *pages, u64 start,
+		   u64 length, u32 flags, u64 *iova)
 {
 	unsigned long at = *iova;
 	struct iova_area *area;
@@ -230,7 +244,7 @@ int ioas_map_user(struct iommukit_ctx *ctx, struct ioas *ioas, u64 user_va,
 		return -EOVERFLOW;
 	pages = pages_create_user(ctx, user_va,
 				  flags & IOMMUKIT_IOAS_MAP_WRITEABLE);
-	return map_pages(ioas, pages, user_va, length, flags, iova);
+	return ioas_map_pages(ioas, pages, user_va, length, flags, iova);
 }
 
 int ioas_cmd_map(struct iommukit_ucmd *ucmd)
@@ -241,7 +255,7 @@ int ioas_cmd_map(struct iommukit_ucmd *ucmd)
 
 	if (cmd->__reserved)
 		return -EOPNOTSUPP;
-	rc = check_map(cmd->flags, cmd->iova, cmd->length);
+	rc = ioas_check_map(cmd->flags, cmd->iova, cmd->length);
 	if (rc)
 		return rc;
 	ioas = ioas_get(ucmd->ctx, cmd->ioas_id);
@@ -261,7 +275,7 @@ int ioas_cmd_map_file(struct iommukit_ucmd *ucmd)
 	u64 last;
 	int rc;
 
-	rc = check_map(cmd->flags, cmd->iova, cmd->length);
+	rc = ioas_check_map(cmd->flags, cmd->iova, cmd->length);
 	if (rc)
 		return rc;
 	ioas = ioas_get(ucmd->ctx, cmd->ioas_id);
@@ -275,8 +289,8 @@ int ioas_cmd_map_file(struct iommukit_ucmd *ucmd)
 		pages = pages_create_file(ucmd->ctx, cmd->fd, cmd->start,
 					  cmd->length,
 					  cmd->flags & IOMMUKIT_IOAS_MAP_WRITEABLE);
-		rc = map_pages(ioas, pages, cmd->start, cmd->length, cmd->flags,
-			       &cmd->iova);
+		rc = ioas_map_pages(ioas, pages, cmd->start, cmd->length,
+				    cmd->flags, &cmd->iova);
 	}
 	ioas_put(ucmd->ctx, ioas);
 	return rc ?: ucmd_respond(ucmd, sizeof(*cmd));
@@ -311,7 +325,7 @@ int ioas_cmd_copy(struct iommukit_ucmd *ucmd)
 	struct ioas *dst;
 	int rc;
 
-	if (cmd->flags & ~MAP_FLAGS)
+	if (cmd->flags & ~IOAS_MAP_FLAGS)
 		return -EOPNOTSUPP;
 	if (cmd->length >= ULONG_MAX || cmd->src_iova >= ULONG_MAX ||
 	    cmd->dst_iova >= ULONG_MAX)

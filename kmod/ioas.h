@@ -5,10 +5,18 @@
 
 #include <linux/mutex.h>
 
+#include <uapi/linux/iommukit.h>
+
 #include "iova_space.h"
 #include "object.h"
+#include "private.h"
+
+#define IOAS_MAP_FLAGS (IOMMUKIT_IOAS_MAP_FIXED_IOVA | \
+			IOMMUKIT_IOAS_MAP_WRITEABLE |  \
+			IOMMUKIT_IOAS_MAP_READABLE)
 
 struct iommukit_ucmd;
+struct pages;
 
 /**
  * struct ioas - IO address space
@@ -28,6 +36,9 @@ extern const struct object_ops ioas_object_ops;
 
 struct ioas *ioas_get(struct iommukit_ctx *ctx, u32 id);
 void ioas_put(struct iommukit_ctx *ctx, struct ioas *ioas);
+int ioas_check_map(u32 flags, u64 iova, u64 length);
+int ioas_map_pages(struct ioas *ioas, struct pages *pages, u64 start,
+		   u64 length, u32 flags, u64 *iova);
 int ioas_map_user(struct iommukit_ctx *ctx, struct ioas *ioas, u64 user_va,
 		  u64 length, u32 flags, u64 *iova);
 
@@ -39,5 +50,26 @@ int ioas_cmd_map(struct iommukit_ucmd *ucmd);
 int ioas_cmd_map_file(struct iommukit_ucmd *ucmd);
 int ioas_cmd_unmap(struct iommukit_ucmd *ucmd);
 int ioas_option_huge_pages(struct iommukit_ucmd *ucmd);
+
+#if IOMMUKIT_HAS_ONDEMAND
+int ioas_cmd_map_ondemand(struct iommukit_ucmd *ucmd);
+int ioas_cmd_ondemand_query(struct iommukit_ucmd *ucmd);
+int ioas_cmd_prefetch(struct iommukit_ucmd *ucmd);
+#else
+static inline int ioas_cmd_map_ondemand(struct iommukit_ucmd *ucmd)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int ioas_cmd_ondemand_query(struct iommukit_ucmd *ucmd)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int ioas_cmd_prefetch(struct iommukit_ucmd *ucmd)
+{
+	return -EOPNOTSUPP;
+}
+#endif
 
 #endif /* IOMMUKIT_IOAS_H */

@@ -14,6 +14,7 @@
 #include <linux/sched/signal.h>
 
 #include "iova_space.h"
+#include "pages.h"
 
 #define CLOSED_BY_CUT (IOVA_AREA_CLOSED | IOVA_AREA_CUT)
 
@@ -55,7 +56,7 @@ static int cut_locked(struct iova_space *space, unsigned long last)
 	if (!area || last == area->iova || last == area->last)
 		return 0;
 	busy = atomic_read(&area->busy);
-	if (busy < 0 && !(busy & IOVA_AREA_CUT))
+	if (area->pages->ondemand || (busy < 0 && !(busy & IOVA_AREA_CUT)))
 		return -EBUSY;
 	/* Domains may have it in pieces that are larger. */
 	if (area->held && !space->no_huge)
@@ -89,7 +90,7 @@ static void cut_give_up(struct iova_space *space, unsigned long last)
  *	of its area
  *
  * Context: may sleep; killable.
- * Return: 0; -EBUSY if the area is being mapped or unmapped; -EINVAL if the areas
+ * Return: 0; -EBUSY if the area is being mapped or unmapped, or is on demand; -EINVAL if the areas
  * would not be aligned, or the area is pinned, or in domains by huge pages; -ENOMEM;
  * -EINTR. On failure nothing has changed.
  */

@@ -429,6 +429,9 @@ static int join(struct iova_space *space, struct iova_domain *d)
 
 	if (BIT(__ffs(d->domain->page_sizes)) > PAGE_SIZE)
 		return -EINVAL;
+	/* It would have to wait for pages, which none can. */
+	if (iova_space_has_ondemand(space))
+		return -EOPNOTSUPP;
 	list_add_tail(&d->link, &space->domains);
 	rc = iova_update_alignment(space) ?:
 	     reserve_outside(space, d) ?: fail_point(-ENOMEM);
@@ -450,8 +453,8 @@ static int join(struct iova_space *space, struct iova_domain *d)
  * meanwhile.
  *
  * Context: may sleep and fault in the memory of owners; killable.
- * Return: 0, else nothing has changed: -EINVAL if the domain's smallest page is
- * larger than the kernel's; -EADDRINUSE if an area or an allowed range is outside
+ * Return: 0, else nothing has changed: -EOPNOTSUPP if there is on-demand memory;
+ * -EINVAL if the domain's smallest page is larger than the kernel's; -EADDRINUSE if an area or an allowed range is outside
  * of what it can map, or an area not aligned as it needs; -ENOMEM; -EINTR; errnos
  * of pages_pin() and domain_ops.map.
  */

@@ -109,10 +109,16 @@ static int check_pieces(struct iova_space *space, struct iova_area *areas)
 	struct iova_area *area;
 
 	for (area = areas; area; area = area->next) {
+		bool ondemand = area->pages->ondemand;
+
 		if ((area->prot & IOVA_WRITE) && !area->pages->writable)
 			return -EPERM;
-		if (!area_is_aligned(area, space->alignment))
+		if (!area_is_aligned(area, ondemand ? PAGE_SIZE :
+						      space->alignment))
 			return -EINVAL;
+		/* Domains have what they map, and wait for nothing. */
+		if (ondemand && !list_empty(&space->domains))
+			return -EOPNOTSUPP;
 	}
 	return 0;
 }
@@ -190,8 +196,8 @@ static int add_logs(struct iova_space *space, struct iova_area *areas)
  * Context: may sleep; killable.
  * Return: 0; -EINVAL for misalignment or reserved IOVA; -EOVERFLOW; -EEXIST if
  * an area is in the way; -ENOSPC; -EPERM if a piece shall be writable but its
- * pages are not; -ENOMEM; -EINTR; with domains also errnos of pages_pin() and
- * domain_ops.map.
+ * pages are not; -ENOMEM; -EINTR; with domains also -EOPNOTSUPP for on-demand
+ * pages, and errnos of pages_pin() and domain_ops.map.
  */
 int iova_space_insert(struct iova_space *space, struct iova_area *areas,
 		      unsigned long length, unsigned long hint, bool fixed,
@@ -229,6 +235,23 @@ int iova_space_insert(struct iova_space *space, struct iova_area *areas,
 out_unlock:
 	up_write(&space->lock);
 	return setup ? finish_setup(space, areas) : rc;
+}
+
+/**
+ * iova_space_has_ondemand - whether there is on-demand memory
+ * @space: the space; its lock is held
+ */
+bool iova_space_has_ondemand(struct iova_space *space)
+{
+	MA_STATE(mas, &space->areas, 0, 0);
+	struct iova_area *area;
+
+	lockdep_assert_held(&space->lock);
+	mas_for_each(&mas, area, ULONG_MAX) {
+		if (area->pages->ondemand)
+			return true;
+	}
+	return false;
 }
 
 /* So many areas are looked at before others get the lock. */

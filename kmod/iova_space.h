@@ -181,6 +181,7 @@ int iova_space_insert(struct iova_space *space, struct iova_area *areas,
 		      unsigned long *iova);
 int iova_space_collect(struct iova_space *space, unsigned long iova,
 		       unsigned long length, u8 prot, struct iova_area **out);
+bool iova_space_has_ondemand(struct iova_space *space);
 int iova_space_reach(struct iova_space *space, unsigned long first,
 		     unsigned long last, unsigned long *reach);
 struct iova_area *iova_space_find(struct iova_space *space, unsigned long first,

@@ -27,6 +27,7 @@
 #include "fault.h"
 #include "ioas.h"
 #include "iotlb.h"
+#include "ondemand.h"
 #include "pages.h"
 #include "private.h"
 #include "test_hooks.h"
@@ -124,6 +125,8 @@ static int cmd_info(struct iommukit_ucmd *ucmd)
 	cmd->out_features = IOMMUKIT_FEATURE_MAP_FILE |
 			    IOMMUKIT_FEATURE_IOAS_DIRTY |
 			    IOMMUKIT_FEATURE_IOTLB;
+	if (IOMMUKIT_HAS_ONDEMAND)
+		cmd->out_features |= IOMMUKIT_FEATURE_ONDEMAND;
 	if (IS_ENABLED(CONFIG_IOMMU_API))
 		cmd->out_features |= IOMMUKIT_FEATURE_DEVICE_BIND;
 	if (iommukit_test_present())
@@ -155,6 +158,8 @@ union command_buffer {
 	struct iommukit_ioas_iova_ranges ioas_iova_ranges;
 	struct iommukit_ioas_map ioas_map;
 	struct iommukit_ioas_map_file ioas_map_file;
+	struct iommukit_ioas_map_ondemand ioas_map_ondemand;
+	struct iommukit_ioas_prefetch ioas_prefetch;
 	struct iommukit_ioas_set_dirty_tracking ioas_set_dirty_tracking;
 	struct iommukit_ioas_unmap ioas_unmap;
 	struct iommukit_iotlb_alloc iotlb_alloc;
@@ -164,6 +169,7 @@ union command_buffer {
 	struct iommukit_iotlb_set iotlb_set;
 	struct iommukit_iotlb_stats iotlb_stats;
 	struct iommukit_iotlb_submit iotlb_submit;
+	struct iommukit_ondemand_query ondemand_query;
 	struct iommukit_option option;
 	struct iommukit_vfio_ioas vfio_ioas;
 	u8 test[IOMMUKIT_TEST_SIZE_MAX];
@@ -217,6 +223,12 @@ static const struct command compat_commands[] = {
 };
 
 static const struct command ext_commands[] = {
+	COMMAND(IOMMUKIT_IOAS_MAP_ONDEMAND, ioas_cmd_map_ondemand,
+		struct iommukit_ioas_map_ondemand, iova),
+	COMMAND(IOMMUKIT_IOAS_PREFETCH, ioas_cmd_prefetch,
+		struct iommukit_ioas_prefetch, out_pages),
+	COMMAND(IOMMUKIT_ONDEMAND_QUERY, ioas_cmd_ondemand_query,
+		struct iommukit_ondemand_query, out_state),
 	COMMAND(IOMMUKIT_DEVICE_BIND, device_cmd_bind,
 		struct iommukit_device_bind, name),
 	COMMAND(IOMMUKIT_DEVICE_ATTACH, device_cmd_attach,
@@ -298,7 +310,6 @@ static long ctx_ioctl(struct file *file, unsigned int word, unsigned long arg)
 		.cmd = &buffer,
 	};
 
-	BUILD_BUG_ON(sizeof(buffer) > sizeof(buffer.test));
 	if (nr >= IOMMUKIT_CMD_BASE && nr <= CMD_COMPAT_LAST)
 		return run_command(&ucmd, word, compat_commands,
 				   ARRAY_SIZE(compat_commands));
@@ -436,9 +447,12 @@ static int __init iommukit_init(void)
 	rc = domain_soft_cache_create();
 	if (rc)
 		goto err_iova;
-	rc = iotlb_init();
+	rc = ondemand_init();
 	if (rc)
 		goto err_domain_soft;
+	rc = iotlb_init();
+	if (rc)
+		goto err_ondemand;
 	rc = misc_register(&iommukit_misc);
 	if (rc)
 		goto err_iotlb;
@@ -446,6 +460,8 @@ static int __init iommukit_init(void)
 
 err_iotlb:
 	iotlb_exit();
+err_ondemand:
+	ondemand_exit();
 err_domain_soft:
 	domain_soft_cache_destroy();
 err_iova:
@@ -459,6 +475,7 @@ static void __exit iommukit_exit(void)
 {
 	misc_deregister(&iommukit_misc);
 	iotlb_exit();
+	ondemand_exit();
 	domain_soft_cache_destroy();
 	iova_cache_destroy();
 	pages_cache_destroy();

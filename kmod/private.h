@@ -39,7 +39,13 @@
  *                       their busy counts, and wait while one is being cut.
  *   pages.lock          mutex: the pinned segments of one pages object. User
  *                       memory is never faulted in under it.
- *   mmap_lock           of the memory's owner
+ *   mmap_lock           of the memory's owner. Under it, under locks of pages and of
+ *                       file systems, and in the midst of any allocation that sleeps,
+ *                       the kernel's notifications may come, which take:
+ *   ondemand.lock       rwsem: the pages of on-demand memory that are known. Read over
+ *                       a copy of up to 2 MiB, written when pages are entered or
+ *                       forgotten. Neither memory nor user space is waited for under
+ *                       it. To register memory, or to end that, no lock is held.
  *
  *   iova_space.members  spinlock of the xarray: who is notified of unmaps.
  *                       Inside it:
@@ -76,7 +82,7 @@
  *   soft_domain.readers rwlocks of the same kind: who looks something up in a domain
  *
  * All from the spinlocks on are leaves towards the others. An MMU notifier may
- * take none of the sleeping locks.
+ * take none of the sleeping locks but ondemand.lock.
  *
  * With access.lock held, rw, pin and unpin may drop the last reference to an
  * address space, whose end takes locks of other subsystems, and a pin of
@@ -95,6 +101,10 @@
 #include <linux/xarray.h>
 
 #include "fail.h"
+
+/* Without them nobody tells what becomes of memory that is not pinned. */
+#define IOMMUKIT_HAS_ONDEMAND (IS_ENABLED(CONFIG_MMU_NOTIFIER) && \
+			       IS_ENABLED(CONFIG_HMM_MIRROR))
 
 struct file;
 

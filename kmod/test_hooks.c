@@ -14,6 +14,7 @@
 #include "fault.h"
 #include "domain_soft.h"
 #include "ioas.h"
+#include "ondemand.h"
 #include "pages.h"
 
 static DECLARE_RWSEM(test_lock);
@@ -118,6 +119,26 @@ void iommukit_test_set_temp_memory_limit(u32 bytes)
 	pages_set_batch(bytes / sizeof(struct page *));
 }
 EXPORT_SYMBOL_IOMMUKIT_INTERNAL(iommukit_test_set_temp_memory_limit);
+
+/**
+ * iommukit_test_hold_ondemand - hold the lock of on-demand memory longer over each copy
+ * @ms: for how long
+ */
+void iommukit_test_hold_ondemand(u32 ms)
+{
+	ondemand_set_hold_ms(ms);
+}
+EXPORT_SYMBOL_IOMMUKIT_INTERNAL(iommukit_test_hold_ondemand);
+
+/**
+ * iommukit_test_retry_ondemand - let memory seem to change while pages are found
+ * @n: the next so many times
+ */
+void iommukit_test_retry_ondemand(u32 n)
+{
+	ondemand_set_retries(n);
+}
+EXPORT_SYMBOL_IOMMUKIT_INTERNAL(iommukit_test_retry_ondemand);
 
 /* Mock devices are objects of a context like others. */
 EXPORT_SYMBOL_IOMMUKIT_INTERNAL(object_reserve);

@@ -43,5 +43,7 @@ const struct iommukit_test_ops *iommukit_test_ops_get(void);
 int iommukit_test_add_reserved(struct iommukit_ctx *ictx, u32 ioas_id,
 			       unsigned long start, unsigned long last);
 void iommukit_test_set_temp_memory_limit(u32 bytes);
+void iommukit_test_hold_ondemand(u32 ms);
+void iommukit_test_retry_ondemand(u32 n);
 
 #endif /* IOMMUKIT_TEST_HOOKS_H */

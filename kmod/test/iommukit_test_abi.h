@@ -137,6 +137,9 @@ enum {
 	IOMMUKIT_TEST_OP_IOTLB_READER_STOP = 0x147,
 	/* A reader does something, see below */
 	IOMMUKIT_TEST_OP_IOTLB_RUN = 0x148,
+
+	/* Without @id: trouble for whoever resolves on-demand pages, see below */
+	IOMMUKIT_TEST_OP_ONDEMAND_TROUBLE = 0x150,
 };
 
 enum {
@@ -198,6 +201,12 @@ enum {
 
 	/* IOTLB_READER_CREATE, beside flags of the kAPI: it has a kernel thread */
 	IOMMUKIT_TEST_IOTLB_THREAD = 1 << 16,
+
+	/* ONDEMAND_TROUBLE, each for all mappings, until set to 0: */
+	/* each copy of present pages holds its lock for so many milliseconds more */
+	IOMMUKIT_TEST_ONDEMAND_HOLD_MS = 0,
+	/* the next so many times that pages were found, the memory seems to have changed */
+	IOMMUKIT_TEST_ONDEMAND_RETRIES = 1,
 };
 
 /* What was written, as read_dirty recorded it */
@@ -304,6 +313,10 @@ struct iommukit_test_cmd {
 			__u32 id;
 			__u32 iotlb;
 		} check_iotlb;
+		struct {
+			__u32 what;
+			__u32 value;
+		} ondemand_trouble;
 		struct {
 			__u32 dev_id;
 			__u32 pasid;

@@ -85,6 +85,28 @@ static int test_set_temp_memory_limit(const struct test_request *req)
 	return 0;
 }
 
+/* Longer is a mistake: nobody can be killed meanwhile. */
+#define HOLD_MS_MAX 60000
+
+static int test_ondemand_trouble(const struct test_request *req)
+{
+	u32 value = req->cmd->ondemand_trouble.value;
+
+	switch (req->cmd->ondemand_trouble.what) {
+	case IOMMUKIT_TEST_ONDEMAND_HOLD_MS:
+		if (value > HOLD_MS_MAX)
+			return -EINVAL;
+		iommukit_test_hold_ondemand(value);
+		return 0;
+	case IOMMUKIT_TEST_ONDEMAND_RETRIES:
+		if (value > INT_MAX)
+			return -EINVAL;
+		iommukit_test_retry_ondemand(value);
+		return 0;
+	}
+	return -EOPNOTSUPP;
+}
+
 static int test_ctx_from_fd(const struct test_request *req)
 {
 	struct iommukit_ctx *ictx = iommukit_ctx_from_fd(req->cmd->id);
@@ -148,6 +170,7 @@ static const struct {
 	{ IOMMUKIT_TEST_OP_IOTLB_READER_DESTROY, test_iotlb_reader_destroy },
 	{ IOMMUKIT_TEST_OP_IOTLB_READER_STOP, test_iotlb_reader_stop },
 	{ IOMMUKIT_TEST_OP_IOTLB_RUN, test_iotlb_run },
+	{ IOMMUKIT_TEST_OP_ONDEMAND_TROUBLE, test_ondemand_trouble },
 };
 
 static int test_command(struct iommukit_ctx *ictx, void *cmd,
@@ -191,6 +214,8 @@ static void __exit test_exit(void)
 {
 	test_fail_exit();
 	iommukit_test_set_temp_memory_limit(IOMMUKIT_TEST_TEMP_MEMORY_DEFAULT);
+	iommukit_test_hold_ondemand(0);
+	iommukit_test_retry_ondemand(0);
 	iommukit_test_unregister(&test_hooks);
 }
 

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * On-demand memory: life and notifications. See ondemand.h for the rules.
+ *
+ * A notification comes under any lock of the memory management, and from any thread
+ * that needs memory: it takes our lock, but nothing above it, and neither allocates
+ * nor frees. When memory ends everything is forgotten at once, while notifications
+ * still come: afterwards the table would name pages that belong to others. To remove
+ * the notifier is to wait for whatever is going on in that process, so a work does.
+ */
+#include "ondemand.h"
+
+#include <linux/percpu.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+
+#include "fail.h"
+
+static struct workqueue_struct *end_wq;
+static LLIST_HEAD(ended);
+
+/* ---- notifications ---- */
+
+/*
+ * The page stays the same, and is announced again before it is not. Of permissions of
+ * whole mappings we do not know whether reading is still one.
+ */
+static bool event_keeps_pages(enum mmu_notifier_event event)
+{
+	return event == MMU_NOTIFY_PROTECTION_PAGE ||
+	       event == MMU_NOTIFY_SOFT_DIRTY;
+}
+
+static bool ondemand_invalidate(struct mmu_interval_notifier *notifier,
+				const struct mmu_notifier_range *range,
+				unsigned long seq)
+{
+	struct ondemand *od = container_of(notifier, struct ondemand, notifier);
+	bool may_sleep = mmu_notifier_range_blockable(range);
+
+	if (may_sleep) {
+		down_write(&od->lock);
+	} else if (!down_write_trylock(&od->lock)) {
+		ondemand_count(od, ONDEMAND_REFUSED, 1);
+		return false;
+	}
+	mmu_interval_set_seq(notifier, seq);
+	if (range->event == MMU_NOTIFY_RELEASE)
+		WRITE_ONCE(od->dead_mm, true);
+	ondemand_count(od, ONDEMAND_INVALIDATIONS, 1);
+	if (range->event < IOMMUKIT_ONDEMAND_NR_EVENTS)
+		ondemand_count(od, ONDEMAND_BY_EVENT + range->event, 1);
+	if (!ondemand_zap(od, max(range->start, od->first),
+			  min(range->end - 1, od->last),
+			  event_keeps_pages(range->event), may_sleep))
+		ondemand_count(od, ONDEMAND_INVALIDATIONS_EMPTY, 1);
+	up_write(&od->lock);
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops ondemand_notifier_ops = {
+	.invalidate = ondemand_invalidate,
+};
+
+/* ---- life ---- */
+
+/* Whoever sleeps for memory under the lock hears of it before memory is short. */
+static void teach_lockdep(struct ondemand *od)
+{
+	fs_reclaim_acquire(GFP_KERNEL);
+	down_write(&od->lock);
+	up_write(&od->lock);
+	fs_reclaim_release(GFP_KERNEL);
+}
+
+/**
+ * ondemand_create - know the pages of a range of addresses of the calling process
+ * @first: first address, that of a page
+ * @length: bytes, whole pages; at least one, and not beyond the end of all addresses
+ * @writable: they may be written
+ * @around: pages to be looked at around one, a power of two up to
+ *	ONDEMAND_CHUNK_PAGES
+ *
+ * Context: process context; may sleep, with no lock held, mmap_lock least of all.
+ * Return: the memory; -ENOMEM; -EINTR if a signal, fatal or not, came in between.
+ */
+struct ondemand *ondemand_create(unsigned long first, unsigned long length,
+				 bool writable, unsigned int around)
+{
+	struct ondemand *od = fail_alloc(kzalloc(sizeof(*od),
+						 GFP_KERNEL_ACCOUNT));
+	int rc = -ENOMEM;
+
+	if (!od)
+		return ERR_PTR(-ENOMEM);
+	od->hits = fail_alloc(alloc_percpu_gfp(u64, GFP_KERNEL_ACCOUNT));
+	if (!od->hits)
+		goto err_free;
+	init_rwsem(&od->lock);
+	xa_init_flags(&od->chunks, XA_FLAGS_ACCOUNT);
+	od->first = first;
+	od->last = first + length - 1;
+	od->writable = writable;
+	od->around = around;
+	od->window = around;
+	teach_lockdep(od);
+	might_lock(&current->mm->mmap_lock);
+	rc = fail_point(-ENOMEM) ?:
+	     mmu_interval_notifier_insert(&od->notifier, current->mm, first,
+					  length, &ondemand_notifier_ops);
+	if (rc)
+		goto err_hits;
+	return od;
+
+err_hits:
+	free_percpu(od->hits);
+err_free:
+	kfree(od);
+	return ERR_PTR(rc);
+}
+
+static void end_work(struct work_struct *work)
+{
+	struct llist_node *list = llist_del_all(&ended);
+	struct ondemand *od, *next;
+
+	llist_for_each_entry_safe(od, next, list, end) {
+		mmu_interval_notifier_remove(&od->notifier);
+		ondemand_free_chunks(od);
+		free_percpu(od->hits);
+		kfree(od);
+		cond_resched();
+	}
+}
+
+static DECLARE_WORK(ended_work, end_work);
+
+/**
+ * ondemand_destroy - forget memory
+ * @od: the memory; nobody uses it any more
+ *
+ * Context: may sleep. Locks of ours may be held, but none that notifications take.
+ */
+void ondemand_destroy(struct ondemand *od)
+{
+	down_write(&od->lock);
+	ondemand_zap(od, od->first, od->last, false, true);
+	up_write(&od->lock);
+	if (llist_add(&od->end, &ended))
+		queue_work(end_wq, &ended_work);
+}
+
+/* ---- statistics ---- */
+
+static u64 take_hits(struct ondemand *od, bool reset)
+{
+	u64 hits = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		u64 *n = per_cpu_ptr(od->hits, cpu);
+
+		hits += READ_ONCE(*n);
+		/* Hits at this moment may be lost, or counted on. */
+		if (reset)
+			WRITE_ONCE(*n, 0);
+	}
+	return hits;
+}
+
+/* What is there now, rather than what has happened */
+static bool stat_is_state(enum ondemand_stat stat)
+{
+	return stat == ONDEMAND_PRESENT_PAGES || stat == ONDEMAND_HUGE ||
+	       stat == ONDEMAND_CHUNKS || stat == ONDEMAND_TABLE_BYTES ||
+	       stat == ONDEMAND_QUARANTINED_PAGES || stat == ONDEMAND_PINS_LIVE;
+}
+
+static bool stat_is_max(enum ondemand_stat stat)
+{
+	return stat == ONDEMAND_RETRY_MAX || stat == ONDEMAND_WAIT_MAX_US;
+}
+
+/**
+ * ondemand_query - tell what has happened
+ * @od: the memory
+ * @state: gets a combination of enum iommukit_ondemand_state besides what it has
+ * @stats: gets the counters, ONDEMAND_NR_STATS of them
+ * @reset: set those that are not a state to 0
+ *
+ * Context: any that may sleep.
+ */
+void ondemand_query(struct ondemand *od, u64 *state, u64 *stats, bool reset)
+{
+	enum ondemand_stat i;
+
+	down_write(&od->lock);
+	for (i = 0; i < ONDEMAND_NR_STATS; i++)
+		stats[i] = reset && !stat_is_state(i) ?
+			   atomic64_xchg(&od->stats[i], 0) :
+			   atomic64_read(&od->stats[i]);
+	if (reset)
+		atomic64_set(&od->stats[ONDEMAND_PRESENT_PEAK],
+			     stats[ONDEMAND_PRESENT_PAGES]);
+	up_write(&od->lock);
+	stats[ONDEMAND_HITS] = take_hits(od, reset);
+	if (READ_ONCE(od->dead_mm))
+		*state |= IOMMUKIT_ONDEMAND_DEAD_MM;
+}
+
+/**
+ * ondemand_sum - add counters to others
+ * @sum: gets the sums, ONDEMAND_NR_STATS of them
+ * @stats: to be added
+ */
+void ondemand_sum(u64 *sum, const u64 *stats)
+{
+	enum ondemand_stat i;
+
+	for (i = 0; i < ONDEMAND_NR_STATS; i++)
+		sum[i] = stat_is_max(i) ? max(sum[i], stats[i]) :
+					  sum[i] + stats[i];
+}
+
+int ondemand_init(void)
+{
+	/* What it waits for may need memory, and nobody waits for it but the module. */
+	end_wq = alloc_workqueue("iommukit_ondemand", WQ_UNBOUND, 1);
+	return end_wq ? 0 : -ENOMEM;
+}
+
+void ondemand_exit(void)
+{
+	destroy_workqueue(end_wq);
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * On-demand memory: a range of addresses of one process, and which pages are there.
+ * Nothing of it is pinned.
+ *
+ *	ondemand.c		its life, and the kernel's notifications
+ *	ondemand_table.c	the pages that are known: copying, entering, forgetting
+ *	ondemand_fault.c	finding pages
+ *
+ * A page that the table has is the one that the process has at that address, with at
+ * least the permission that the table says; for before the kernel changes anything of
+ * that it calls us, and waits. So pages of the table may be touched under the lock of
+ * the table, without a reference, and nowhere else.
+ *
+ * Pages are found without that lock, and may have changed when they are: the notifier
+ * counts changes. The count is read before the process's page table, and compared
+ * under the lock, under which the notification also sets it.
+ *
+ * What is not there is never remembered: that it comes is not announced.
+ */
+#ifndef IOMMUKIT_ONDEMAND_H
+#define IOMMUKIT_ONDEMAND_H
+
+#include <linux/atomic.h>
+#include <linux/bitmap.h>
+#include <linux/llist.h>
+#include <linux/mmu_notifier.h>
+#include <linux/rwsem.h>
+#include <linux/sizes.h>
+#include <linux/types.h>
+#include <linux/xarray.h>
+#include <uapi/linux/iommukit.h>
+
+#include "private.h"
+
+#if IOMMUKIT_HAS_ONDEMAND
+
+struct mm_struct;
+struct page;
+
+/* As the members of struct iommukit_ondemand_query, from the first counter on */
+enum ondemand_stat {
+	ONDEMAND_FAULTS_READ,
+	ONDEMAND_FAULTS_WRITE,
+	ONDEMAND_UPGRADES,
+	ONDEMAND_FAULT_ERRORS,
+	ONDEMAND_AROUND_PAGES,
+	ONDEMAND_PREFETCH_PAGES,
+	ONDEMAND_HITS,
+	ONDEMAND_RETRIES,
+	ONDEMAND_RETRY_MAX,
+	ONDEMAND_WAIT_MAX_US,
+	ONDEMAND_USERFAULT_WAITS,
+	ONDEMAND_BY_PAGE,
+	ONDEMAND_INVALIDATIONS,
+	ONDEMAND_INVALIDATIONS_EMPTY,
+	ONDEMAND_BY_EVENT,
+	ONDEMAND_ZAPPED_PAGES = ONDEMAND_BY_EVENT + IOMMUKIT_ONDEMAND_NR_EVENTS,
+	ONDEMAND_DOWNGRADED_PAGES,
+	ONDEMAND_REFUSED,
+	ONDEMAND_PRESENT_PAGES,
+	ONDEMAND_PRESENT_PEAK,
+	ONDEMAND_HUGE,
+	ONDEMAND_CHUNKS,
+	ONDEMAND_TABLE_BYTES,
+	ONDEMAND_DIRTIED_PAGES,
+	ONDEMAND_HW_MAPS,
+	ONDEMAND_HW_UNMAPS,
+	ONDEMAND_HW_UNMAP_OVER,
+	ONDEMAND_HW_UNMAP_SHORT,
+	ONDEMAND_TLB_SYNCS,
+	ONDEMAND_QUARANTINED_PAGES,
+	ONDEMAND_PINS_LIVE,
+	ONDEMAND_PINS_OUTLIVED,
+	ONDEMAND_NR_STATS,
+};
+
+/* A part of the table: what the kernel maps by one entry if it is a huge page */
+#define ONDEMAND_CHUNK SZ_2M
+#define ONDEMAND_CHUNK_PAGES (ONDEMAND_CHUNK / PAGE_SIZE)
+
+/**
+ * struct ondemand_chunk - The pages of a chunk of addresses
+ * @present: which are there; under the lock, as all but @written
+ * @writable: which of those can be written
+ * @written: which of those were written, and are not said to be dirty yet
+ * @pinned: which a driver has pinned, and have not changed since
+ * @huge: they are one page
+ * @accessed: when the kernel was told last that they are in use, in jiffies
+ * @pfns: the page frames
+ *
+ * Once in the table it stays there as long as the memory.
+ */
+struct ondemand_chunk {
+	DECLARE_BITMAP(present, ONDEMAND_CHUNK_PAGES);
+	DECLARE_BITMAP(writable, ONDEMAND_CHUNK_PAGES);
+	DECLARE_BITMAP(written, ONDEMAND_CHUNK_PAGES);
+	DECLARE_BITMAP(pinned, ONDEMAND_CHUNK_PAGES);
+	bool huge;
+	unsigned long accessed;
+	unsigned long *pfns;
+};
+
+/**
+ * struct ondemand - A range of addresses of one process
+ * @notifier: calls us before it changes; holds the mm, but not what is mapped there
+ * @lock: the lock of the table, see above. Taken by the notification, which may come
+ *	from the midst of any allocation that sleeps, and therefore by nobody who does
+ *	one. Held for reading over one copy at most.
+ * @chunks: struct ondemand_chunk by address
+ * @first: first address
+ * @last: last one
+ * @writable: pages may be written
+ * @dead_mm: the process has gone
+ * @around: pages that are looked at around one, a power of two
+ * @window: what that is now; larger while pages are needed one behind the other
+ * @next: where that would go on
+ * @hits: for each CPU
+ * @stats: see enum ondemand_stat; ONDEMAND_HITS is in @hits
+ * @turn: number of the last sum that has it; see ioas_ondemand.c
+ * @end: in the list of those that wait for their end
+ */
+struct ondemand {
+	struct mmu_interval_notifier notifier;
+	struct rw_semaphore lock;
+	struct xarray chunks;
+	unsigned long first;
+	unsigned long last;
+	bool writable;
+	bool dead_mm;
+	unsigned int around;
+	unsigned int window;
+	unsigned long next;
+	u64 __percpu *hits;
+	atomic64_t stats[ONDEMAND_NR_STATS];
+	unsigned long turn;
+	struct llist_node end;
+};
+
+static inline void ondemand_count(struct ondemand *od, enum ondemand_stat stat,
+				  s64 n)
+{
+	atomic64_add(n, &od->stats[stat]);
+}
+
+/* The highest of several; two at once may lose one, which is no harm. */
+static inline void ondemand_count_max(struct ondemand *od,
+				      enum ondemand_stat stat, s64 n)
+{
+	if (n > atomic64_read(&od->stats[stat]))
+		atomic64_set(&od->stats[stat], n);
+}
+
+static inline unsigned long ondemand_chunk_nr(unsigned long address)
+{
+	return address / ONDEMAND_CHUNK;
+}
+
+static inline unsigned int ondemand_page_nr(unsigned long address)
+{
+	return (address / PAGE_SIZE) % ONDEMAND_CHUNK_PAGES;
+}
+
+/* ondemand.c */
+struct ondemand *ondemand_create(unsigned long first, unsigned long length,
+				 bool writable, unsigned int around);
+void ondemand_destroy(struct ondemand *od);
+void ondemand_query(struct ondemand *od, u64 *state, u64 *stats, bool reset);
+void ondemand_sum(u64 *sum, const u64 *stats);
+int ondemand_init(void);
+void ondemand_exit(void);
+
+/* ondemand_table.c */
+struct ondemand_chunk *ondemand_chunk_get(struct ondemand *od,
+					  unsigned long address);
+unsigned long ondemand_copy(struct ondemand *od, unsigned long address,
+			    void *data, unsigned long length, bool write);
+void ondemand_enter(struct ondemand *od, struct ondemand_chunk *chunk,
+		    unsigned int from, unsigned int to,
+		    const unsigned long *hmm_pfns);
+unsigned long ondemand_zap(struct ondemand *od, unsigned long first,
+			   unsigned long last, bool keep_readable, bool may_sleep);
+int ondemand_note_pins(struct ondemand *od, unsigned long address,
+		       unsigned long npages);
+void ondemand_drop_pins(struct ondemand *od, unsigned long address,
+			unsigned long npages);
+void ondemand_free_chunks(struct ondemand *od);
+
+/* ondemand_fault.c */
+enum {
+	ONDEMAND_FAULT_WRITE = 1 << 0,
+	ONDEMAND_FAULT_PREFETCH = 1 << 1,
+	ONDEMAND_FAULT_NOTHING = 1 << 2,
+	ONDEMAND_FAULT_ENDLESS = 1 << 3,
+};
+
+long ondemand_fault(struct ondemand *od, unsigned long address,
+		    unsigned long npages, unsigned int flags);
+
+/* For the test module */
+void ondemand_set_hold_ms(unsigned int ms);
+void ondemand_set_retries(unsigned int n);
+
+#else /* !IOMMUKIT_HAS_ONDEMAND */
+
+static inline int ondemand_init(void)
+{
+	return 0;
+}
+
+static inline void ondemand_exit(void)
+{
+}
+
+static inline void ondemand_set_hold_ms(unsigned int ms)
+{
+}
+
+static inline void ondemand_set_retries(unsigned int n)
+{
+}
+
+#endif
+
+#endif /* IOMMUKIT_ONDEMAND_H */

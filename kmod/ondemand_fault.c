@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Finding the pages of on-demand memory. The steps, and what each may hold, are those
+ * of fault_once(); they follow Documentation/mm/hmm.rst.
+ *
+ * No lock of ours is held while the process's memory is faulted in: that may call our
+ * notification in this thread, or wait for user space, which may call us.
+ */
+#include <linux/hmm.h>
+#include <linux/ktime.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/userfaultfd_k.h>
+
+#include "compat.h"
+#include "fail.h"
+#include "ondemand.h"
+
+/* After so many changes in a row one who copies goes page by page. */
+#define RETRIES_MAX 8
+
+static atomic_t forced_retries;
+
+/**
+ * ondemand_set_retries - let memory seem to have changed
+ * @n: the next so many times that pages were found
+ */
+void ondemand_set_retries(unsigned int n)
+{
+	atomic_set(&forced_retries, n);
+}
+
+/**
+ * struct fault - Pages that are to be found, all in one chunk
+ * @od: the memory
+ * @chunk: the chunk
+ * @base: address of the chunk
+ * @first: first page that is needed, in the chunk
+ * @last: last one
+ * @from: first page that is looked at, since it is near
+ * @to: last one
+ * @flags: ONDEMAND_FAULT_*
+ * @seq: changes before the page table was read
+ * @pfns: what was found, for each page of the chunk
+ */
+struct fault {
+	struct ondemand *od;
+	struct ondemand_chunk *chunk;
+	unsigned long base;
+	unsigned int first;
+	unsigned int last;
+	unsigned int from;
+	unsigned int to;
+	unsigned int flags;
+	unsigned long seq;
+	unsigned long *pfns;
+};
+
+static struct mm_struct *fault_mm(const struct fault *f)
+{
+	return f->od->notifier.mm;
+}
+
+static unsigned long page_address_of(const struct fault *f, unsigned int nr)
+{
+	return f->base + nr * PAGE_SIZE;
+}
+
+/* ---- what may be looked at ---- */
+
+/*
+ * Not memory without pages, or of which pages have no address in the kernel. Nor a
+ * shadow stack, of which the page table says that it can be written.
+ */
+static bool vma_is_open(struct vm_area_struct *vma, bool write)
+{
+	if (vma->vm_flags & (VM_IO | VM_PFNMAP))
+		return false;
+	if (!(vma->vm_flags & VM_READ) ||
+	    (write && !(vma->vm_flags & VM_WRITE)))
+		return false;
+	return !compat_vma_is_shadow_stack(vma) && !compat_vma_is_secret(vma);
+}
+
+/* Look at the mappings of the pages that are needed. */
+static int check_needed(const struct fault *f, bool *userfault)
+{
+	unsigned long at = page_address_of(f, f->first);
+	unsigned long end = page_address_of(f, f->last + 1);
+	bool write = f->flags & ONDEMAND_FAULT_WRITE, armed = false;
+	struct mm_struct *mm = fault_mm(f);
+	struct vm_area_struct *vma;
+
+	for (; at < end; at = vma->vm_end) {
+		vma = vma_lookup(mm, at);
+		if (!vma || !vma_is_open(vma, write))
+			return -EFAULT;
+		armed = armed || userfaultfd_armed(vma);
+	}
+	*userfault = armed;
+	return 0;
+}
+
+/* Pages around them end where a mapping is not open. */
+static void shrink_window(struct fault *f)
+{
+	unsigned long at = page_address_of(f, f->from);
+	unsigned long needed = page_address_of(f, f->first);
+	struct mm_struct *mm = fault_mm(f);
+	struct vm_area_struct *vma;
+
+	while ((vma = find_vma(mm, at)) &&
+	       vma->vm_start < page_address_of(f, f->to + 1)) {
+		at = vma->vm_end;
+		if (vma_is_open(vma, false))
+			continue;
+		if (vma->vm_end <= needed)
+			f->from = (vma->vm_end - f->base) / PAGE_SIZE;
+		else
+			f->to = (vma->vm_start - f->base) / PAGE_SIZE - 1;
+	}
+}
+
+/* As much around the pages as was asked for, or more if they are read one by one. */
+static void choose_window(struct fault *f)
+{
+	struct ondemand *od = f->od;
+	unsigned int window = READ_ONCE(od->around);
+	unsigned long end = page_address_of(f, f->last + 1);
+
+	if (page_address_of(f, f->first) == READ_ONCE(od->next))
+		window = min_t(unsigned int, 2 * READ_ONCE(od->window),
+			       ONDEMAND_CHUNK_PAGES);
+	f->from = round_down(f->first, window);
+	f->to = round_up(f->last + 1, window) - 1;
+	if (page_address_of(f, f->from) < od->first)
+		f->from = ondemand_page_nr(od->first);
+	if (page_address_of(f, f->to) > od->last)
+		f->to = ondemand_page_nr(od->last);
+	WRITE_ONCE(od->window, window);
+	WRITE_ONCE(od->next, end);
+}
+
+/* ---- one attempt ---- */
+
+/* Pages of devices' own memory go back to the process rather than to us. */
+static char nobody;
+
+static int look(struct fault *f, unsigned int from, unsigned int to,
+		unsigned long request)
+{
+	struct hmm_range range = {
+		.notifier = &f->od->notifier,
+		.notifier_seq = f->seq,
+		.start = page_address_of(f, from),
+		.end = page_address_of(f, to + 1),
+		.hmm_pfns = f->pfns + from,
+		.default_flags = request,
+		.dev_private_owner = &nobody,
+	};
+	int rc;
+
+	memset(f->pfns + from, 0, (to - from + 1) * sizeof(*f->pfns));
+	rc = hmm_range_fault(&range);
+	return rc == 0 || rc == -EBUSY || rc == -EINTR ? rc : -EFAULT;
+}
+
+/* Memory of devices is not memory to everybody. Nothing has changed since. */
+static void leave_out_devices(struct fault *f)
+{
+	unsigned int nr;
+
+	for (nr = f->from; nr <= f->to; nr++)
+		if ((f->pfns[nr] & HMM_PFN_VALID) &&
+		    is_pci_p2pdma_page(hmm_pfn_to_page(f->pfns[nr])))
+			f->pfns[nr] = 0;
+}
+
+/* How many of the pages that are needed were found, from the first one on */
+static long found(const struct fault *f)
+{
+	unsigned long want = HMM_PFN_VALID |
+			     (f->flags & ONDEMAND_FAULT_WRITE ? HMM_PFN_WRITE : 0);
+	unsigned int nr;
+
+	for (nr = f->first; nr <= f->last; nr++)
+		if ((f->pfns[nr] & want) != want)
+			break;
+	return nr - f->first;
+}
+
+/*
+ * The pages that are needed are asked for by themselves: who asks for one page in a
+ * range gets all that follow. What is around them is only looked at.
+ */
+static int look_around(struct fault *f)
+{
+	unsigned long request = HMM_PFN_REQ_FAULT;
+	int rc;
+
+	if (f->flags & ONDEMAND_FAULT_WRITE)
+		request |= HMM_PFN_REQ_WRITE;
+	if (f->flags & ONDEMAND_FAULT_NOTHING)
+		request = 0;
+	rc = look(f, f->first, f->last, request);
+	if (rc)
+		return rc;
+	/* A huge page costs the same in whole. */
+	if (hmm_pfn_to_map_order(f->pfns[f->first]) >= ilog2(ONDEMAND_CHUNK_PAGES) &&
+	    f->base >= f->od->first && f->base + ONDEMAND_CHUNK - 1 <= f->od->last) {
+		f->from = 0;
+		f->to = ONDEMAND_CHUNK_PAGES - 1;
+	}
+	if (f->from < f->first && look(f, f->from, f->first - 1, 0))
+		f->from = f->first;
+	if (f->to > f->last && look(f, f->last + 1, f->to, 0))
+		f->to = f->last;
+	return 0;
+}
+
+static void read_begin(struct fault *f)
+{
+	u64 begin = ktime_get_ns();
+
+	f->seq = mmu_interval_read_begin(&f->od->notifier);
+	ondemand_count_max(f->od, ONDEMAND_WAIT_MAX_US,
+			   (ktime_get_ns() - begin) / NSEC_PER_USEC);
+}
+
+static bool has_changed(struct fault *f)
+{
+	return mmu_interval_read_retry(&f->od->notifier, f->seq) ||
+	       atomic_dec_if_positive(&forced_retries) >= 0;
+}
+
+static void count_found(const struct fault *f, long n)
+{
+	struct ondemand *od = f->od;
+	unsigned int nr, around = 0;
+
+	for (nr = f->from; nr <= f->to; nr++)
+		around += (nr < f->first || nr > f->last) &&
+			  (f->pfns[nr] & HMM_PFN_VALID);
+	ondemand_count(od, ONDEMAND_AROUND_PAGES, around);
+	if (f->flags & ONDEMAND_FAULT_PREFETCH)
+		ondemand_count(od, ONDEMAND_PREFETCH_PAGES, n);
+	else if (f->flags & ONDEMAND_FAULT_WRITE)
+		ondemand_count(od, ONDEMAND_FAULTS_WRITE, 1);
+	else
+		ondemand_count(od, ONDEMAND_FAULTS_READ, 1);
+}
+
+/*
+ * Returns the number of pages found; -EBUSY if the memory has changed meanwhile. On
+ * -EFAULT, @userfault says that user space may have the page.
+ */
+static long fault_once(struct fault *f, bool *userfault)
+{
+	struct mm_struct *mm = fault_mm(f);
+	long rc;
+
+	*userfault = false;
+	choose_window(f);
+	read_begin(f);
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	rc = check_needed(f, userfault);
+	if (!rc) {
+		shrink_window(f);
+		rc = look_around(f);
+	}
+	mmap_read_unlock(mm);
+	if (rc)
+		return rc;
+
+	*userfault = false;
+	down_write(&f->od->lock);
+	if (has_changed(f)) {
+		rc = -EBUSY;
+	} else {
+		leave_out_devices(f);
+		ondemand_enter(f->od, f->chunk, f->from, f->to, f->pfns);
+		rc = found(f) ?: -EFAULT;
+	}
+	up_write(&f->od->lock);
+	if (rc > 0)
+		count_found(f, rc);
+	return rc;
+}
+
+/* ---- until it is done ---- */
+
+/* Let the kernel fault as it does for the process itself, which waits for user space. */
+static int wait_for_user(struct fault *f)
+{
+	unsigned int how = FAULT_FLAG_REMOTE |
+			   (f->flags & ONDEMAND_FAULT_WRITE ? FAULT_FLAG_WRITE : 0);
+	struct mm_struct *mm = fault_mm(f);
+	unsigned int nr;
+	int rc = 0;
+
+	ondemand_count(f->od, ONDEMAND_USERFAULT_WAITS, 1);
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	for (nr = f->first; nr <= f->last && !rc; nr++) {
+		bool unlocked = false;
+
+		rc = fixup_user_fault(mm, page_address_of(f, nr), how,
+				      &unlocked);
+		if (fatal_signal_pending(current))
+			rc = -EINTR;
+	}
+	mmap_read_unlock(mm);
+	return rc && rc != -EINTR ? -EFAULT : rc;
+}
+
+static long fault_until_done(struct fault *f)
+{
+	unsigned int retries = 0;
+
+	for (;;) {
+		bool userfault;
+		long rc = fault_once(f, &userfault);
+
+		if (rc == -EFAULT && userfault &&
+		    !(f->flags & ONDEMAND_FAULT_NOTHING)) {
+			rc = wait_for_user(f);
+		} else if (rc == -EBUSY) {
+			ondemand_count(f->od, ONDEMAND_RETRIES, 1);
+			ondemand_count_max(f->od, ONDEMAND_RETRY_MAX, ++retries);
+			rc = 0;
+		}
+		if (rc)
+			return rc;
+		if (retries >= RETRIES_MAX && !(f->flags & ONDEMAND_FAULT_ENDLESS))
+			return -EAGAIN;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+}
+
+static long fault_in_chunk(struct fault *f)
+{
+	struct mm_struct *mm = fault_mm(f);
+	long rc = -ENOMEM;
+
+	if (!mmget_not_zero(mm)) {
+		WRITE_ONCE(f->od->dead_mm, true);
+		return -EFAULT;
+	}
+	f->pfns = fail_alloc(kmalloc_array(ONDEMAND_CHUNK_PAGES,
+					   sizeof(*f->pfns), GFP_KERNEL));
+	f->chunk = ondemand_chunk_get(f->od, f->base);
+	if (f->pfns && f->chunk)
+		rc = fault_until_done(f);
+	kfree(f->pfns);
+	mmput_async(mm);
+	return rc;
+}
+
+/**
+ * ondemand_fault - find pages
+ * @od: the memory, which the caller keeps from ending
+ * @address: of the first page
+ * @npages: how many, at least 1, not beyond the end of the range
+ * @flags: ONDEMAND_FAULT_WRITE: they will be written, which the memory allows;
+ *	ONDEMAND_FAULT_PREFETCH: count them so;
+ *	ONDEMAND_FAULT_NOTHING: take what the process has in its page table;
+ *	ONDEMAND_FAULT_ENDLESS: try again whenever the memory changes
+ *
+ * All of them, or with FAULT_NOTHING as many as are there; not beyond the end of the
+ * chunk. They may have gone again on return.
+ *
+ * Context: process context, may sleep and fault in the memory, which may depend on user
+ * space; no lock is held that user space needs to go on, nor mmap_lock.
+ * Return: how many pages were found, at least 1; -EFAULT if one cannot be had, or the
+ * process has gone; -ENOMEM; -EINTR on a fatal signal; -EAGAIN if the memory changes all
+ * the time.
+ */
+long ondemand_fault(struct ondemand *od, unsigned long address,
+		    unsigned long npages, unsigned int flags)
+{
+	struct fault f = {
+		.od = od,
+		.base = round_down(address, ONDEMAND_CHUNK),
+		.first = ondemand_page_nr(address),
+		.flags = flags,
+	};
+	long rc;
+
+	f.last = min(f.first + npages, ONDEMAND_CHUNK_PAGES) - 1;
+	rc = fault_in_chunk(&f);
+	if (rc < 0 && rc != -EAGAIN)
+		ondemand_count(od, ONDEMAND_FAULT_ERRORS, 1);
+	return rc;
+}
