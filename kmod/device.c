@@ -476,6 +476,30 @@ static struct hwpt *detach(struct iommukit_device *dev)
 	return hwpt;
 }
 
+/**
+ * device_hold_ioas - what a device translates by at the moment
+ * @dev: the device
+ * @domain: gets the domain, to be compared only: it may go at any time
+ *
+ * Context: may sleep; killable.
+ * Return: the IOAS for object_release(); -ENOENT if the device is not attached; -EINTR.
+ */
+struct ioas *device_hold_ioas(struct iommukit_device *dev,
+			      const struct domain **domain)
+{
+	struct ioas *ioas = ERR_PTR(-ENOENT);
+
+	if (mutex_lock_killable(&dev->group->lock))
+		return ERR_PTR(-EINTR);
+	if (is_attached(dev)) {
+		*domain = dev->group->hwpt->domain;
+		ioas = dev->group->hwpt->ioas;
+		object_hold(&ioas->obj);
+	}
+	mutex_unlock(&dev->group->lock);
+	return ioas;
+}
+
 /* ---- the end of what user space has ---- */
 
 /*

@@ -5,12 +5,15 @@
  */
 #include <linux/err.h>
 #include <linux/iommukit.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "compat.h"
 #include "device.h"
+#include "domain.h"
 #include "domain_soft.h"
 #include "fail.h"
+#include "ioas.h"
 #include "private.h"
 #include "soft_readers.h"
 
@@ -33,10 +36,16 @@ struct iommukit_soft_device {
 
 static struct domain *soft_domain_create(void *priv, unsigned int flags)
 {
+	struct domain *domain;
+
 	if (flags & DOMAIN_CREATE_PARENT)
 		return ERR_PTR(-EOPNOTSUPP);
-	return domain_soft_create(SOFT_PAGE_SIZES, 0, ULONG_MAX,
-				  flags & DOMAIN_CREATE_DIRTY);
+	domain = domain_soft_create(SOFT_PAGE_SIZES, 0, ULONG_MAX,
+				    flags & DOMAIN_CREATE_DIRTY);
+	/* Drivers have iommukit_soft_device_fault(). */
+	if (!IS_ERR(domain))
+		domain->faults = true;
+	return domain;
 }
 
 static int soft_set_domain(void *priv, struct domain *domain)
@@ -197,6 +206,59 @@ int iommukit_soft_device_translate(struct iommukit_soft_device *sdev,
 	return rc;
 }
 EXPORT_SYMBOL_IOMMUKIT(iommukit_soft_device_translate);
+
+/**
+ * iommukit_soft_device_fault - have what is behind IOVA found
+ * @sdev: the device
+ * @iova: first IOVA
+ * @length: bytes
+ * @flags: IOMMUKIT_ACCESS_RW_WRITE if the device wants to write there, or 0
+ *
+ * For what a copy or translation did not find, or may not write: on-demand memory comes
+ * into the HWPT only when it is asked for. Then try again; what was found may be gone by
+ * then, so there is no number of times after which a device may give up, other than the
+ * driver's own.
+ *
+ * Context: process context, may sleep, as long as user space takes if a userfaultfd has
+ * the memory; killable. No mmap_lock held, and no lock that user space needs to go on.
+ * Return: 0; -EINVAL for unknown flags, no length or a mapping that is being unmapped;
+ * -EOVERFLOW if the range wraps; -ENOENT if the device is not attached, or there is nothing
+ * to be found: what was not there is not there; -EPERM if the mapping does not allow it;
+ * -EFAULT if the memory or its process is not there; -EIO if an IOMMU has kept pages of
+ * that memory; -ENOMEM; -EINTR on a fatal signal.
+ */
+int iommukit_soft_device_fault(struct iommukit_soft_device *sdev,
+			       unsigned long iova, size_t length,
+			       unsigned int flags)
+{
+	unsigned long last;
+	const struct domain *domain;
+	bool any = false;
+	struct ioas *ioas;
+	int rc;
+
+	if ((flags & ~IOMMUKIT_ACCESS_RW_WRITE) || !length)
+		return -EINVAL;
+	if (check_add_overflow(iova, length - 1, &last))
+		return -EOVERFLOW;
+	ioas = device_hold_ioas(sdev->dev, &domain);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	do {
+		rc = iova_space_fault(&ioas->space, domain, &iova, last,
+				      flags & IOMMUKIT_ACCESS_RW_WRITE);
+		any = any || rc > 0;
+		if (fatal_signal_pending(current))
+			rc = -EINTR;
+		cond_resched();
+	} while (rc >= 0 && iova - 1 != last);
+	object_release(&ioas->obj);
+	/* Of memory that changes all the time, the copy may find some. */
+	if (rc == -EAGAIN)
+		return 0;
+	return rc < 0 ? rc : any ? 0 : -ENOENT;
+}
+EXPORT_SYMBOL_IOMMUKIT(iommukit_soft_device_fault);
 
 static int rw_page(struct iommukit_soft_device *sdev, unsigned long iova,
 		   void *data, size_t length, bool write)

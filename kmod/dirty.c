@@ -76,7 +76,9 @@ static int read_domain(const struct dirty_range *range, unsigned long last,
 		if (rc)
 			return rc == -ENOENT ? -EINVAL : rc;
 		rc = domain->ops->read_dirty(domain, iova, reach, flags,
-					     record, bitmap);
+					     record, bitmap) ?:
+		     iova_space_read_unloaded(range->space, domain, iova, reach,
+					      range->clear, record, bitmap);
 		if (rc || reach == last)
 			return rc;
 		iova = reach + 1;

@@ -38,21 +38,24 @@ enum {
  *	empty, or 0; it holds the address of the next one
  * @hw: for hardware: as the kernel's IOMMU drivers gather it
  * @hw_pending: there is something in @hw
+ * @nowait: whoever unmaps, and syncs, may not sleep; only with a domain that @faults
  *
- * On the stack of whoever unmaps. Belongs to one domain.
+ * Belongs to whoever unmaps, and to one domain.
  */
 struct domain_gather {
 	phys_addr_t tables;
 	struct iommu_iotlb_gather hw;
 	bool hw_pending;
+	bool nowait;
 };
 
-/* Before the first unmap; sync leaves it the same way. */
+/* Before the first unmap; sync leaves it the same way, but for @nowait. */
 static inline void domain_gather_init(struct domain_gather *gather)
 {
 	gather->tables = 0;
 	iommu_iotlb_gather_init(&gather->hw);
 	gather->hw_pending = false;
+	gather->nowait = false;
 }
 
 /**
@@ -80,6 +83,8 @@ struct domain_requests {
  *	address or the length is not a multiple of the smallest page, or the range
  *	is empty, outside of the aperture or without any permission. All but
  *	-ENOMEM are mistakes of the caller.
+ * @map_nowait: as @map, but without sleeping, and without waiting for memory. Only if the
+ *	domain @faults.
  * @unmap: unmap a range that begins and ends where ranges of @map did; holes do
  *	not matter. Until @sync the memory may still be reached. Returns the number
  *	of bytes that were unmapped; a page that lies in the range only partly
@@ -108,6 +113,8 @@ struct domain_requests {
 struct domain_ops {
 	int (*map)(struct domain *domain, unsigned long iova, phys_addr_t phys,
 		   size_t length, unsigned int prot);
+	int (*map_nowait)(struct domain *domain, unsigned long iova,
+			  phys_addr_t phys, size_t length, unsigned int prot);
 	size_t (*unmap)(struct domain *domain, unsigned long iova, size_t length,
 			struct domain_gather *gather);
 	void (*sync)(struct domain *domain, struct domain_gather *gather);
@@ -143,6 +150,7 @@ struct domain_observer {
  * @first: first IOVA that can be mapped
  * @last: last one
  * @dirty_tracking: writes are noted
+ * @faults: devices ask for what is not mapped, and wait for it
  *
  * All but @observer and @dirty_tracking is constant.
  */
@@ -153,6 +161,7 @@ struct domain {
 	unsigned long first;
 	unsigned long last;
 	bool dirty_tracking;
+	bool faults;
 };
 
 /* A device has written, and its access has not ended yet. */

@@ -134,9 +134,9 @@ static ssize_t soft_map_step(struct soft_domain *soft, unsigned long iova,
 	return nr * size;
 }
 
-static int soft_stock_add(struct soft_stock *stock)
+static int soft_stock_add(struct soft_stock *stock, gfp_t gfp)
 {
-	u64 *table = fail_alloc(kmem_cache_zalloc(soft_cache, GFP_KERNEL));
+	u64 *table = fail_alloc(kmem_cache_zalloc(soft_cache, gfp));
 
 	if (!table)
 		return -ENOMEM;
@@ -189,7 +189,8 @@ static size_t soft_unmap_range(struct soft_domain *soft, unsigned long iova,
 		spin_lock(&soft->lock);
 		more = soft_unmap_step(soft, &iova, last, &unmapped, gather);
 		spin_unlock(&soft->lock);
-		cond_resched();
+		if (!gather->nowait)
+			cond_resched();
 	}
 	return unmapped;
 }
@@ -204,7 +205,8 @@ static void soft_sync(struct domain *domain, struct domain_gather *gather)
 
 		gather->tables = *table;
 		kmem_cache_free(soft_cache, table);
-		cond_resched();
+		if (!gather->nowait)
+			cond_resched();
 	}
 }
 
@@ -230,8 +232,9 @@ static bool soft_mappable(const struct soft_domain *soft, unsigned long iova,
 	       prot && !(prot & ~(DOMAIN_READ | DOMAIN_WRITE));
 }
 
-static int soft_map(struct domain *domain, unsigned long iova,
-		    phys_addr_t phys, size_t length, unsigned int prot)
+static int soft_map_gfp(struct domain *domain, unsigned long iova,
+			phys_addr_t phys, size_t length, unsigned int prot,
+			gfp_t gfp)
 {
 	struct soft_domain *soft = soft_of(domain);
 	struct domain_gather gather;
@@ -249,22 +252,37 @@ static int soft_map(struct domain *domain, unsigned long iova,
 				   length - done, prot, &stock);
 		spin_unlock(&soft->lock);
 		if (rc == -EAGAIN)
-			rc = soft_stock_add(&stock);
+			rc = soft_stock_add(&stock, gfp);
 		if (rc < 0)
 			break;
 		done += rc;
 		if (done == length)
 			break;
-		cond_resched();
+		if (gfpflags_allow_blocking(gfp))
+			cond_resched();
 	}
 	while (stock.nr)
 		kmem_cache_free(soft_cache, stock.table[--stock.nr]);
 	if (rc >= 0)
 		return 0;
 	domain_gather_init(&gather);
+	gather.nowait = !gfpflags_allow_blocking(gfp);
 	if (soft_unmap(domain, iova, done, &gather))
 		soft_sync(domain, &gather);
 	return rc;
+}
+
+static int soft_map(struct domain *domain, unsigned long iova,
+		    phys_addr_t phys, size_t length, unsigned int prot)
+{
+	return soft_map_gfp(domain, iova, phys, length, prot, GFP_KERNEL);
+}
+
+static int soft_map_nowait(struct domain *domain, unsigned long iova,
+			   phys_addr_t phys, size_t length, unsigned int prot)
+{
+	return soft_map_gfp(domain, iova, phys, length, prot,
+			    GFP_NOWAIT | __GFP_NOWARN);
 }
 
 static int soft_set_dirty_tracking(struct domain *domain, bool on)
@@ -292,6 +310,7 @@ static void soft_free(struct domain *domain)
 
 static const struct domain_ops soft_ops = {
 	.map = soft_map,
+	.map_nowait = soft_map_nowait,
 	.unmap = soft_unmap,
 	.sync = soft_sync,
 	.iova_to_phys = soft_iova_to_phys,

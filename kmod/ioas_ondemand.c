@@ -44,7 +44,7 @@ static int check_domains(struct ioas *ioas)
 
 	if (down_read_killable(&ioas->space.lock))
 		return -EINTR;
-	rc = list_empty(&ioas->space.domains) ? 0 : -EOPNOTSUPP;
+	rc = iova_space_faults(&ioas->space) ? 0 : -EOPNOTSUPP;
 	up_read(&ioas->space.lock);
 	return rc;
 }
@@ -102,10 +102,10 @@ static long find_pages(struct pages *pages, unsigned long offset,
 			   (flags & IOMMUKIT_IOAS_PREFETCH_NO_FAULT ?
 			    ONDEMAND_FAULT_NOTHING : 0);
 	unsigned long address = pages->base + offset;
-	long rc = ondemand_fault(pages->ondemand, address, npages, how);
+	long rc = ondemand_fault(pages->ondemand, address, npages, how, NULL, 0);
 
 	if (rc == -EFAULT && npages > 1)
-		rc = ondemand_fault(pages->ondemand, address, 1, how);
+		rc = ondemand_fault(pages->ondemand, address, 1, how, NULL, 0);
 	return rc;
 }
 

@@ -13,6 +13,9 @@
  * mapped since it began, bears that number and knows whether it is in the moving
  * domain; for all others iova_space.moving_default says so. All areas are in all
  * other domains. An area being set up is in none, and nobody's but its mapper's.
+ *
+ * On-demand memory is not pinned, nor put into domains: they get to know of it, and
+ * their devices ask for pages.
  */
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
@@ -20,6 +23,7 @@
 #include "domain.h"
 #include "fail.h"
 #include "iova_space.h"
+#include "ondemand.h"
 #include "pages.h"
 
 /* So many areas are taken out of a leaving domain by one sync. */
@@ -41,6 +45,11 @@ static int area_hold(struct iova_area *area)
 
 	if (area->held)
 		return 0;
+	/* Pages are found when devices ask for them. */
+	if (area->pages->ondemand) {
+		area->held = true;
+		return 0;
+	}
 	rc = pages_pin(area->pages, area_first_page(area), area_last_page(area),
 		       NULL);
 	area->held = !rc;
@@ -58,7 +67,7 @@ void iova_area_unhold(struct iova_area *area)
 	if (!area->held)
 		return;
 	area->held = false;
-	if (!area->lost)
+	if (!area->lost && !area->pages->ondemand)
 		pages_unpin(area->pages, area_first_page(area),
 			    area_last_page(area));
 }
@@ -168,8 +177,13 @@ static int map_run(void *opaque, unsigned long index, unsigned long pfn,
 static void area_unmap_part(struct iova_area *area, unsigned long length,
 			    struct iova_domain *d, struct domain_gather *gather)
 {
-	if (d->domain->ops->unmap(d->domain, area->iova, length, gather) == length)
+	if (area->pages->ondemand) {
+		if (ondemand_detach(area->pages->ondemand, d->domain, area->iova))
+			return;
+	} else if (d->domain->ops->unmap(d->domain, area->iova, length, gather) ==
+		   length) {
 		return;
+	}
 	pr_err_ratelimited("a domain kept a part of [%#lx, %#lx]; the memory is lost\n",
 			   area->iova, area->last);
 	pages_lose(area->pages);
@@ -196,6 +210,11 @@ static int area_map(const struct iova_space *space, struct iova_area *area,
 	struct domain_gather gather;
 	int rc;
 
+	if (area->pages->ondemand)
+		return ondemand_attach(area->pages->ondemand, d->domain,
+				       area->iova,
+				       area->pages->base + area->offset,
+				       area->last - area->iova + 1, m.prot);
 	rc = pages_walk(area->pages, area_first_page(area), area_last_page(area),
 			map_run, &m);
 	if (rc && m.iova != area->iova) {
@@ -429,8 +448,7 @@ static int join(struct iova_space *space, struct iova_domain *d)
 
 	if (BIT(__ffs(d->domain->page_sizes)) > PAGE_SIZE)
 		return -EINVAL;
-	/* It would have to wait for pages, which none can. */
-	if (iova_space_has_ondemand(space))
+	if (!d->domain->faults && iova_space_has_ondemand(space))
 		return -EOPNOTSUPP;
 	list_add_tail(&d->link, &space->domains);
 	rc = iova_update_alignment(space) ?:
@@ -453,7 +471,8 @@ static int join(struct iova_space *space, struct iova_domain *d)
  * meanwhile.
  *
  * Context: may sleep and fault in the memory of owners; killable.
- * Return: 0, else nothing has changed: -EOPNOTSUPP if there is on-demand memory;
+ * Return: 0, else nothing has changed: -EOPNOTSUPP if there is on-demand memory, and
+ * devices do not wait for it;
  * -EINVAL if the domain's smallest page is larger than the kernel's; -EADDRINUSE if an area or an allowed range is outside
  * of what it can map, or an area not aligned as it needs; -ENOMEM; -EINTR; errnos
  * of pages_pin() and domain_ops.map.

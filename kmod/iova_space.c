@@ -116,8 +116,7 @@ static int check_pieces(struct iova_space *space, struct iova_area *areas)
 		if (!area_is_aligned(area, ondemand ? PAGE_SIZE :
 						      space->alignment))
 			return -EINVAL;
-		/* Domains have what they map, and wait for nothing. */
-		if (ondemand && !list_empty(&space->domains))
+		if (ondemand && !iova_space_faults(space))
 			return -EOPNOTSUPP;
 	}
 	return 0;
@@ -235,23 +234,6 @@ int iova_space_insert(struct iova_space *space, struct iova_area *areas,
 out_unlock:
 	up_write(&space->lock);
 	return setup ? finish_setup(space, areas) : rc;
-}
-
-/**
- * iova_space_has_ondemand - whether there is on-demand memory
- * @space: the space; its lock is held
- */
-bool iova_space_has_ondemand(struct iova_space *space)
-{
-	MA_STATE(mas, &space->areas, 0, 0);
-	struct iova_area *area;
-
-	lockdep_assert_held(&space->lock);
-	mas_for_each(&mas, area, ULONG_MAX) {
-		if (area->pages->ondemand)
-			return true;
-	}
-	return false;
 }
 
 /* So many areas are looked at before others get the lock. */

@@ -181,7 +181,6 @@ int iova_space_insert(struct iova_space *space, struct iova_area *areas,
 		      unsigned long *iova);
 int iova_space_collect(struct iova_space *space, unsigned long iova,
 		       unsigned long length, u8 prot, struct iova_area **out);
-bool iova_space_has_ondemand(struct iova_space *space);
 int iova_space_reach(struct iova_space *space, unsigned long first,
 		     unsigned long last, unsigned long *reach);
 struct iova_area *iova_space_find(struct iova_space *space, unsigned long first,
@@ -252,6 +251,17 @@ int iova_space_read_log(struct iova_space *space, unsigned long first,
 			int (*record)(void *opaque, unsigned long iova,
 				      size_t length),
 			void *opaque);
+
+bool iova_space_has_ondemand(struct iova_space *space);
+bool iova_space_faults(const struct iova_space *space);
+int iova_space_fault(struct iova_space *space, const struct domain *domain,
+		     unsigned long *iova, unsigned long last, bool write);
+int iova_space_read_unloaded(struct iova_space *space,
+			     const struct domain *domain, unsigned long first,
+			     unsigned long last, bool clear,
+			     int (*record)(void *opaque, unsigned long iova,
+					   size_t length),
+			     void *opaque);
 
 int iova_cache_create(void);
 void iova_cache_destroy(void);

@@ -100,6 +100,7 @@ struct ondemand *ondemand_create(unsigned long first, unsigned long length,
 		goto err_free;
 	init_rwsem(&od->lock);
 	xa_init_flags(&od->chunks, XA_FLAGS_ACCOUNT);
+	INIT_LIST_HEAD(&od->attachments);
 	od->first = first;
 	od->last = first + length - 1;
 	od->writable = writable;
@@ -208,6 +209,8 @@ void ondemand_query(struct ondemand *od, u64 *state, u64 *stats, bool reset)
 	stats[ONDEMAND_HITS] = take_hits(od, reset);
 	if (READ_ONCE(od->dead_mm))
 		*state |= IOMMUKIT_ONDEMAND_DEAD_MM;
+	if (READ_ONCE(od->dead))
+		*state |= IOMMUKIT_ONDEMAND_QUARANTINED;
 }
 
 /**

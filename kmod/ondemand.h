@@ -6,6 +6,7 @@
  *	ondemand.c		its life, and the kernel's notifications
  *	ondemand_table.c	the pages that are known: copying, entering, forgetting
  *	ondemand_fault.c	finding pages
+ *	ondemand_load.c		IO page tables that have some of them
  *
  * A page that the table has is the one that the process has at that address, with at
  * least the permission that the table says; for before the kernel changes anything of
@@ -35,8 +36,10 @@
 
 #if IOMMUKIT_HAS_ONDEMAND
 
+struct domain;
 struct mm_struct;
 struct page;
+struct ondemand_load;
 
 /* As the members of struct iommukit_ondemand_query, from the first counter on */
 enum ondemand_stat {
@@ -86,6 +89,7 @@ enum ondemand_stat {
  * @written: which of those were written, and are not said to be dirty yet
  * @pinned: which a driver has pinned, and have not changed since
  * @huge: they are one page
+ * @loads: which IO page tables have which of them
  * @accessed: when the kernel was told last that they are in use, in jiffies
  * @pfns: the page frames
  *
@@ -97,6 +101,7 @@ struct ondemand_chunk {
 	DECLARE_BITMAP(written, ONDEMAND_CHUNK_PAGES);
 	DECLARE_BITMAP(pinned, ONDEMAND_CHUNK_PAGES);
 	bool huge;
+	struct ondemand_load *loads;
 	unsigned long accessed;
 	unsigned long *pfns;
 };
@@ -108,10 +113,12 @@ struct ondemand_chunk {
  *	from the midst of any allocation that sleeps, and therefore by nobody who does
  *	one. Held for reading over one copy at most.
  * @chunks: struct ondemand_chunk by address
+ * @attachments: IO page tables that a part of the range belongs in; under the lock
  * @first: first address
  * @last: last one
  * @writable: pages may be written
  * @dead_mm: the process has gone
+ * @dead: an IO page table has kept pages that were to be forgotten
  * @around: pages that are looked at around one, a power of two
  * @window: what that is now; larger while pages are needed one behind the other
  * @next: where that would go on
@@ -124,10 +131,12 @@ struct ondemand {
 	struct mmu_interval_notifier notifier;
 	struct rw_semaphore lock;
 	struct xarray chunks;
+	struct list_head attachments;
 	unsigned long first;
 	unsigned long last;
 	bool writable;
 	bool dead_mm;
+	bool dead;
 	unsigned int around;
 	unsigned int window;
 	unsigned long next;
@@ -135,6 +144,30 @@ struct ondemand {
 	atomic64_t stats[ONDEMAND_NR_STATS];
 	unsigned long turn;
 	struct llist_node end;
+};
+
+/**
+ * struct ondemand_loading - Pages that go into an IO page table
+ * @domain: the table
+ * @iova: where the first page that is needed goes
+ * @address: its address; that of others follows from these two
+ * @first: the first page that is needed, in the chunk
+ * @last: the last one
+ * @from: the first page that may go along
+ * @to: the last one
+ * @write: those that are needed will be written
+ * @spare: what is noted of them; taken from there if it is the first time
+ */
+struct ondemand_loading {
+	const struct domain *domain;
+	unsigned long iova;
+	unsigned long address;
+	unsigned int first;
+	unsigned int last;
+	unsigned int from;
+	unsigned int to;
+	bool write;
+	struct ondemand_load **spare;
 };
 
 static inline void ondemand_count(struct ondemand *od, enum ondemand_stat stat,
@@ -195,13 +228,75 @@ enum {
 };
 
 long ondemand_fault(struct ondemand *od, unsigned long address,
-		    unsigned long npages, unsigned int flags);
+		    unsigned long npages, unsigned int flags,
+		    const struct domain *domain, unsigned long iova);
+
+/* ondemand_load.c */
+int ondemand_attach(struct ondemand *od, struct domain *domain,
+		    unsigned long iova, unsigned long address,
+		    unsigned long length, unsigned int prot);
+bool ondemand_detach(struct ondemand *od, const struct domain *domain,
+		     unsigned long iova);
+struct ondemand_load *ondemand_load_alloc(void);
+void ondemand_load_free(struct ondemand_load *load);
+int ondemand_load_pages(struct ondemand *od, struct ondemand_chunk *chunk,
+			const struct ondemand_loading *loading);
+void ondemand_unload(struct ondemand *od, unsigned long first,
+		     unsigned long last, bool keep_readable);
+void ondemand_release_kept(struct ondemand_chunk *chunk);
+int ondemand_read_log(struct ondemand *od, const struct domain *domain,
+		      unsigned long iova, unsigned long address,
+		      unsigned long length, bool clear,
+		      int (*record)(void *opaque, unsigned long iova,
+				    size_t length),
+		      void *opaque);
 
 /* For the test module */
 void ondemand_set_hold_ms(unsigned int ms);
 void ondemand_set_retries(unsigned int n);
 
-#else /* !IOMMUKIT_HAS_ONDEMAND */
+#else /* !IOMMUKIT_HAS_ONDEMAND: there is none, so none of this is called */
+
+struct ondemand;
+struct domain;
+
+enum {
+	ONDEMAND_FAULT_WRITE = 1 << 0,
+};
+
+static inline long ondemand_fault(struct ondemand *od, unsigned long address,
+				  unsigned long npages, unsigned int flags,
+				  const struct domain *domain,
+				  unsigned long iova)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int ondemand_attach(struct ondemand *od, struct domain *domain,
+				  unsigned long iova, unsigned long address,
+				  unsigned long length, unsigned int prot)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline bool ondemand_detach(struct ondemand *od,
+				   const struct domain *domain,
+				   unsigned long iova)
+{
+	return true;
+}
+
+static inline int ondemand_read_log(struct ondemand *od,
+				    const struct domain *domain,
+				    unsigned long iova, unsigned long address,
+				    unsigned long length, bool clear,
+				    int (*record)(void *opaque,
+						  unsigned long iova,
+						  size_t length),
+				    void *opaque)
+{
+	return 0;
+}
 
 static inline int ondemand_init(void)
 {

@@ -22,6 +22,9 @@
 /* After so many changes in a row one who copies goes page by page. */
 #define RETRIES_MAX 8
 
+/* So often what an IO page table needs is waited for. */
+#define NOMEM_MAX 3
+
 static atomic_t forced_retries;
 
 /**
@@ -45,6 +48,9 @@ void ondemand_set_retries(unsigned int n)
  * @flags: ONDEMAND_FAULT_*
  * @seq: changes before the page table was read
  * @pfns: what was found, for each page of the chunk
+ * @domain: the IO page table that they go into, or NULL
+ * @iova: where the first page goes there
+ * @spare: see struct ondemand_loading
  */
 struct fault {
 	struct ondemand *od;
@@ -57,6 +63,9 @@ struct fault {
 	unsigned int flags;
 	unsigned long seq;
 	unsigned long *pfns;
+	const struct domain *domain;
+	unsigned long iova;
+	struct ondemand_load *spare;
 };
 
 static struct mm_struct *fault_mm(const struct fault *f)
@@ -236,17 +245,37 @@ static bool has_changed(struct fault *f)
 	       atomic_dec_if_positive(&forced_retries) >= 0;
 }
 
-static void count_found(const struct fault *f, long n)
+/* Put what there is into the domain that asked for it. The lock is held. */
+static int load(struct fault *f)
+{
+	struct ondemand_loading loading = {
+		.domain = f->domain,
+		.iova = f->iova,
+		.address = page_address_of(f, f->first),
+		.first = f->first,
+		.last = f->last,
+		.from = f->from,
+		.to = f->to,
+		.write = f->flags & ONDEMAND_FAULT_WRITE,
+		.spare = &f->spare,
+	};
+
+	return f->domain ? ondemand_load_pages(f->od, f->chunk, &loading) : 0;
+}
+
+/* Before they are entered. */
+static void count_found(const struct fault *f)
 {
 	struct ondemand *od = f->od;
 	unsigned int nr, around = 0;
 
 	for (nr = f->from; nr <= f->to; nr++)
 		around += (nr < f->first || nr > f->last) &&
-			  (f->pfns[nr] & HMM_PFN_VALID);
+			  (f->pfns[nr] & HMM_PFN_VALID) &&
+			  !test_bit(nr, f->chunk->present);
 	ondemand_count(od, ONDEMAND_AROUND_PAGES, around);
 	if (f->flags & ONDEMAND_FAULT_PREFETCH)
-		ondemand_count(od, ONDEMAND_PREFETCH_PAGES, n);
+		ondemand_count(od, ONDEMAND_PREFETCH_PAGES, found(f));
 	else if (f->flags & ONDEMAND_FAULT_WRITE)
 		ondemand_count(od, ONDEMAND_FAULTS_WRITE, 1);
 	else
@@ -280,14 +309,15 @@ static long fault_once(struct fault *f, bool *userfault)
 	down_write(&f->od->lock);
 	if (has_changed(f)) {
 		rc = -EBUSY;
+	} else if (f->od->dead) {
+		rc = -EIO;
 	} else {
 		leave_out_devices(f);
+		count_found(f);
 		ondemand_enter(f->od, f->chunk, f->from, f->to, f->pfns);
-		rc = found(f) ?: -EFAULT;
+		rc = load(f) ?: found(f) ?: -EFAULT;
 	}
 	up_write(&f->od->lock);
-	if (rc > 0)
-		count_found(f, rc);
 	return rc;
 }
 
@@ -317,14 +347,37 @@ static int wait_for_user(struct fault *f)
 	return rc && rc != -EINTR ? -EFAULT : rc;
 }
 
+/* Others may have found them, which no domain knows of but theirs. */
+static long load_known(struct fault *f)
+{
+	unsigned long end = f->last + 1;
+	unsigned long *bits = f->flags & ONDEMAND_FAULT_WRITE ?
+			      f->chunk->writable : f->chunk->present;
+	long rc = 0;
+
+	f->from = f->first;
+	f->to = f->last;
+	down_write(&f->od->lock);
+	if (find_next_zero_bit(bits, end, f->first) == end)
+		rc = load(f) ?: f->last - f->first + 1;
+	up_write(&f->od->lock);
+	return rc;
+}
+
 static long fault_until_done(struct fault *f)
 {
-	unsigned int retries = 0;
+	unsigned int retries = 0, short_of_memory = 0;
 
 	for (;;) {
-		bool userfault;
-		long rc = fault_once(f, &userfault);
+		bool userfault = false;
+		long rc = f->domain ? load_known(f) : 0;
 
+		rc = rc ?: fault_once(f, &userfault);
+		if (rc == -ENOMEM && f->domain && short_of_memory++ < NOMEM_MAX) {
+			/* It could not wait for memory, but we can. */
+			schedule_timeout_killable(1);
+			rc = 0;
+		}
 		if (rc == -EFAULT && userfault &&
 		    !(f->flags & ONDEMAND_FAULT_NOTHING)) {
 			rc = wait_for_user(f);
@@ -348,6 +401,8 @@ static long fault_in_chunk(struct fault *f)
 	struct mm_struct *mm = fault_mm(f);
 	long rc = -ENOMEM;
 
+	if (READ_ONCE(f->od->dead))
+		return -EIO;
 	if (!mmget_not_zero(mm)) {
 		WRITE_ONCE(f->od->dead_mm, true);
 		return -EFAULT;
@@ -355,8 +410,11 @@ static long fault_in_chunk(struct fault *f)
 	f->pfns = fail_alloc(kmalloc_array(ONDEMAND_CHUNK_PAGES,
 					   sizeof(*f->pfns), GFP_KERNEL));
 	f->chunk = ondemand_chunk_get(f->od, f->base);
-	if (f->pfns && f->chunk)
+	if (f->domain)
+		f->spare = ondemand_load_alloc();
+	if (f->pfns && f->chunk && !f->domain == !f->spare)
 		rc = fault_until_done(f);
+	ondemand_load_free(f->spare);
 	kfree(f->pfns);
 	mmput_async(mm);
 	return rc;
@@ -371,6 +429,9 @@ static long fault_in_chunk(struct fault *f)
  *	ONDEMAND_FAULT_PREFETCH: count them so;
  *	ONDEMAND_FAULT_NOTHING: take what the process has in its page table;
  *	ONDEMAND_FAULT_ENDLESS: try again whenever the memory changes
+ * @domain: an IO page table that they go into as well, or NULL
+ * @iova: where the first one goes there; if it does not belong there any more, it is left
+ *	out
  *
  * All of them, or with FAULT_NOTHING as many as are there; not beyond the end of the
  * chunk. They may have gone again on return.
@@ -378,14 +439,17 @@ static long fault_in_chunk(struct fault *f)
  * Context: process context, may sleep and fault in the memory, which may depend on user
  * space; no lock is held that user space needs to go on, nor mmap_lock.
  * Return: how many pages were found, at least 1; -EFAULT if one cannot be had, or the
- * process has gone; -ENOMEM; -EINTR on a fatal signal; -EAGAIN if the memory changes all
- * the time.
+ * process has gone; -EIO if an IO page table has kept pages of this memory; -ENOMEM; -EINTR
+ * on a fatal signal; -EAGAIN if the memory changes all the time.
  */
 long ondemand_fault(struct ondemand *od, unsigned long address,
-		    unsigned long npages, unsigned int flags)
+		    unsigned long npages, unsigned int flags,
+		    const struct domain *domain, unsigned long iova)
 {
 	struct fault f = {
 		.od = od,
+		.domain = domain,
+		.iova = iova,
 		.base = round_down(address, ONDEMAND_CHUNK),
 		.first = ondemand_page_nr(address),
 		.flags = flags,

@@ -104,6 +104,7 @@ void ondemand_free_chunks(struct ondemand *od)
 	unsigned long nr;
 
 	xa_for_each(&od->chunks, nr, chunk) {
+		ondemand_release_kept(chunk);
 		chunk_free(chunk);
 		cond_resched();
 	}
@@ -352,6 +353,8 @@ unsigned long ondemand_zap(struct ondemand *od, unsigned long first,
 	lockdep_assert_held_write(&od->lock);
 	if (nothing_is_there(od))
 		return 0;
+	/* Devices first: what they can still write is still said to be dirty. */
+	ondemand_unload(od, first, last, keep_readable);
 	xa_for_each_range(&od->chunks, nr, chunk, begin, end) {
 		n += chunk_zap(od, chunk,
 			       nr == begin ? ondemand_page_nr(first) : 0,

@@ -61,6 +61,8 @@ static int ondemand_pages_rw(struct pages *pages, unsigned long offset,
 
 	if (rc != PAGES_RW_BY_PAGE)
 		return rc;
+	if (READ_ONCE(pages->ondemand->dead))
+		return -EIO;
 	for (*done = 0; *done < length;) {
 		unsigned long n = length - *done;
 		unsigned long copied;
@@ -91,7 +93,7 @@ static int ondemand_pages_find(struct pages *pages, unsigned long offset,
 	unsigned long npages = DIV_ROUND_UP(offset_in_page(address) + length,
 					    PAGE_SIZE);
 	long rc = ondemand_fault(pages->ondemand, address & PAGE_MASK, npages,
-				 write ? ONDEMAND_FAULT_WRITE : 0);
+				 write ? ONDEMAND_FAULT_WRITE : 0, NULL, 0);
 
 	return min(rc, 0L);
 }

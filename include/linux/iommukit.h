@@ -229,6 +229,13 @@ struct iommukit_iova_bitmap_args {
  * (iommukit_soft_device_replace()), and reads out what it has written
  * (IOMMUKIT_HWPT_GET_DIRTY_BITMAP). There is no callback: an unmap waits for the
  * copies that run, which is a matter of microseconds.
+ *
+ * On-demand memory is the exception to both. An access that copies has to do nothing for
+ * it; one that pins gets what is there at that moment, and the pages do not follow the
+ * address afterwards. In an IO page table it is not in place before it is asked for, and
+ * goes again whenever its process changes it. So a driver that gets -ENOENT or -EPERM from
+ * a copy or translation asks, where it may sleep (iommukit_soft_device_fault()), and tries
+ * again, until that says -ENOENT, too.
  */
 
 /**
@@ -306,6 +313,9 @@ int iommukit_soft_device_translate(struct iommukit_soft_device *sdev,
 int iommukit_soft_device_rw(struct iommukit_soft_device *sdev,
 			    unsigned long iova, void *data, size_t length,
 			    unsigned int flags);
+int iommukit_soft_device_fault(struct iommukit_soft_device *sdev,
+			       unsigned long iova, size_t length,
+			       unsigned int flags);
 
 #ifdef CONFIG_IOMMU_API
 struct iommukit_device *iommukit_device_bind(struct iommukit_ctx *ictx,
@@ -491,6 +501,13 @@ iommukit_soft_device_translate(struct iommukit_soft_device *sdev,
 static inline int
 iommukit_soft_device_rw(struct iommukit_soft_device *sdev, unsigned long iova,
 			void *data, size_t length, unsigned int flags)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int
+iommukit_soft_device_fault(struct iommukit_soft_device *sdev, unsigned long iova,
+			   size_t length, unsigned int flags)
 {
 	return -EOPNOTSUPP;
 }

@@ -247,6 +247,32 @@ void ikdma_pass_unpin_locked(struct ikdma_pass *pass)
 		ikdma_pin_release_locked(&pass->dst.pin);
 }
 
+/*
+ * By a HWPT, which may well be another one meanwhile. What is on demand is not there
+ * before it is asked for, and may go again before it is copied.
+ */
+static int ikdma_device_copy(const struct ikdma_pass *pass,
+			     struct iommukit_soft_device *device,
+			     unsigned long iova, size_t len, unsigned int flags)
+{
+	int ret, fault;
+
+	for (;;) {
+		ret = iommukit_soft_device_rw(device, iova, pass->buf, len,
+					      flags);
+		if (ret != -ENOENT && ret != -EPERM)
+			return ret;
+		fault = iommukit_soft_device_fault(device, iova, len, flags);
+		if (fault)
+			return fault == -ENOENT ? ret : fault;
+		if (READ_ONCE(pass->stop))
+			return -ECANCELED;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+}
+
 /* Move a chunk between the buffer and one side. */
 static int ikdma_side_copy(const struct ikdma_pass *pass,
 			   struct ikdma_side *side, unsigned long offset,
@@ -257,12 +283,11 @@ static int ikdma_side_copy(const struct ikdma_pass *pass,
 
 	if (pass->pinned)
 		return ikdma_pin_copy(pass, side, offset, pass->buf, len);
-	/* It may well be moved to another HWPT meanwhile. */
 	if (side->port->device)
-		return iommukit_soft_device_rw(side->port->device,
-					       side->iova + offset, pass->buf,
-					       len, side->rw_flags &
-						    IOMMUKIT_ACCESS_RW_WRITE);
+		return ikdma_device_copy(pass, side->port->device,
+					 side->iova + offset, len,
+					 side->rw_flags &
+					 IOMMUKIT_ACCESS_RW_WRITE);
 
 	ret = mutex_lock_killable(&engine->attach_lock);
 	if (ret)

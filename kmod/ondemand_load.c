@@ -1,0 +1,605 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IO page tables that have pages of on-demand memory, for devices that wait for what is
+ * not there. A part of the range that an area stands for, and one domain, are an
+ * attachment; each chunk has a list of what is in the domain of each.
+ *
+ * What one call put into a domain is an extent, and is taken out as a whole: the domain
+ * may have made a huge page of it, and some cannot cut one. So of what surrounds a page
+ * that goes, devices have to ask again.
+ *
+ * Whether a device has written to a page that it could write is not asked: that would
+ * take too long where this runs. It has, as far as the process and a read-out of what is
+ * dirty are concerned.
+ */
+#include <linux/mm.h>
+#include <linux/pfn.h>
+#include <linux/slab.h>
+
+#include "domain.h"
+#include "fail.h"
+#include "ondemand.h"
+
+/**
+ * struct ondemand_attachment - A part of the range, and a domain that it belongs in
+ * @link: in ondemand.attachments
+ * @domain: the domain
+ * @iova: of the first address
+ * @first: first address
+ * @last: last one
+ * @prot: DOMAIN_READ, DOMAIN_WRITE: what devices may do
+ * @gather: what was taken out of the domain, and may still be reached. Here, since
+ *	there is no memory to be had when it is needed.
+ * @unsynced: that is something
+ */
+struct ondemand_attachment {
+	struct list_head link;
+	struct domain *domain;
+	unsigned long iova;
+	unsigned long first;
+	unsigned long last;
+	unsigned int prot;
+	struct domain_gather gather;
+	bool unsynced;
+};
+
+/**
+ * struct ondemand_load - What an attachment has of a chunk
+ * @next: of the chunk's
+ * @att: the attachment; NULL when it has gone and pages are kept
+ * @loaded: pages that are in the domain
+ * @starts: the first page of each extent
+ * @writable: which devices can write
+ * @log: which they could, and which went while the domain noted writes
+ * @kept: which the domain did not let go of; each has a reference
+ */
+struct ondemand_load {
+	struct ondemand_load *next;
+	struct ondemand_attachment *att;
+	DECLARE_BITMAP(loaded, ONDEMAND_CHUNK_PAGES);
+	DECLARE_BITMAP(starts, ONDEMAND_CHUNK_PAGES);
+	DECLARE_BITMAP(writable, ONDEMAND_CHUNK_PAGES);
+	DECLARE_BITMAP(log, ONDEMAND_CHUNK_PAGES);
+	DECLARE_BITMAP(kept, ONDEMAND_CHUNK_PAGES);
+};
+
+/* The attachment of a domain that has @iova */
+static struct ondemand_attachment *find_attachment(struct ondemand *od,
+						   const struct domain *domain,
+						   unsigned long iova)
+{
+	struct ondemand_attachment *att;
+
+	list_for_each_entry(att, &od->attachments, link)
+		if (att->domain == domain && att->iova <= iova &&
+		    iova - att->iova <= att->last - att->first)
+			return att;
+	return NULL;
+}
+
+static struct ondemand_load *find_load(struct ondemand_chunk *chunk,
+				       const struct ondemand_attachment *att)
+{
+	struct ondemand_load *load = chunk->loads;
+
+	while (load && load->att != att)
+		load = load->next;
+	return load;
+}
+
+static unsigned long iova_of(const struct ondemand_attachment *att,
+			     unsigned long chunk_nr, unsigned int nr)
+{
+	return att->iova + (chunk_nr * ONDEMAND_CHUNK + nr * PAGE_SIZE - att->first);
+}
+
+/* ---- taking out ---- */
+
+/*
+ * A device may reach the pages for ever. They are kept from everybody else; what they
+ * were is of no use any more, for they do not follow the address.
+ */
+static void keep_pages(struct ondemand *od, struct ondemand_chunk *chunk,
+		       struct ondemand_load *load, unsigned int from,
+		       unsigned int to)
+{
+	unsigned int nr;
+
+	for (nr = from; nr <= to; nr++) {
+		if (__test_and_set_bit(nr, load->kept))
+			continue;
+		get_page(pfn_to_page(chunk->pfns[nr]));
+		ondemand_count(od, ONDEMAND_QUARANTINED_PAGES, 1);
+	}
+	WRITE_ONCE(od->dead, true);
+	pr_err_ratelimited("a domain kept pages of [%#lx, %#lx]; they are not given to others\n",
+			   load->att->iova,
+			   load->att->iova + (load->att->last - load->att->first));
+}
+
+/* Pages that are not in the domain any more, or that nothing can be done about. */
+static void forget_loaded(struct ondemand_chunk *chunk,
+			  struct ondemand_load *load, unsigned int from,
+			  unsigned int to)
+{
+	const struct ondemand_attachment *att = load->att;
+	unsigned int nr;
+
+	for (nr = from; nr <= to; nr++) {
+		__clear_bit(nr, load->loaded);
+		__clear_bit(nr, load->starts);
+		if (!__test_and_clear_bit(nr, load->writable))
+			continue;
+		__set_bit(nr, chunk->written);
+		if (READ_ONCE(att->domain->dirty_tracking))
+			__set_bit(nr, load->log);
+	}
+}
+
+/* Take out an extent. It may be more than that, and less than asked. */
+static void unload_extent(struct ondemand *od, struct ondemand_chunk *chunk,
+			  unsigned long chunk_nr, struct ondemand_load *load,
+			  unsigned int from, unsigned int to)
+{
+	struct ondemand_attachment *att = load->att;
+	bool again = false;
+
+	while (from <= to) {
+		unsigned long n = to - from + 1, got;
+
+		got = att->domain->ops->unmap(att->domain,
+					      iova_of(att, chunk_nr, from),
+					      n * PAGE_SIZE, &att->gather);
+		got /= PAGE_SIZE;
+		att->unsynced = true;
+		ondemand_count(od, ONDEMAND_HW_UNMAPS, 1);
+		ondemand_count(od, ONDEMAND_HW_UNMAP_OVER, got > n);
+		ondemand_count(od, ONDEMAND_HW_UNMAP_SHORT, got < n);
+		if (!got && !again) {
+			again = true;
+			continue;
+		}
+		if (!got) {
+			keep_pages(od, chunk, load, from, to);
+			got = n;
+		}
+		got = min(got, ONDEMAND_CHUNK_PAGES - from);
+		forget_loaded(chunk, load, from, from + got - 1);
+		from += got;
+	}
+}
+
+/* The last page of the extent that begins at @start */
+static unsigned int extent_end(const struct ondemand_load *load,
+			       unsigned int start)
+{
+	unsigned int hole = find_next_zero_bit(load->loaded,
+					       ONDEMAND_CHUNK_PAGES, start);
+	unsigned int next = find_next_bit(load->starts, ONDEMAND_CHUNK_PAGES,
+					  start + 1);
+
+	return min(hole, next) - 1;
+}
+
+static unsigned int extent_start(const struct ondemand_load *load,
+				 unsigned int nr)
+{
+	while (!test_bit(nr, load->starts))
+		nr--;
+	return nr;
+}
+
+/* Take out all extents that touch [from, to], or only those that can be written. */
+static void unload_range(struct ondemand *od, struct ondemand_chunk *chunk,
+			 unsigned long chunk_nr, struct ondemand_load *load,
+			 unsigned int from, unsigned int to, bool writable_only)
+{
+	unsigned int nr = from;
+
+	for (;;) {
+		unsigned int start, end;
+
+		nr = find_next_bit(load->loaded, ONDEMAND_CHUNK_PAGES, nr);
+		if (nr > to)
+			return;
+		start = extent_start(load, nr);
+		end = extent_end(load, start);
+		/* All of an extent have the same permissions. */
+		if (!writable_only || test_bit(start, load->writable))
+			unload_extent(od, chunk, chunk_nr, load, start, end);
+		nr = end + 1;
+	}
+}
+
+static void sync_attachment(struct ondemand *od, struct ondemand_attachment *att)
+{
+	if (!att->unsynced)
+		return;
+	att->domain->ops->sync(att->domain, &att->gather);
+	att->unsynced = false;
+	ondemand_count(od, ONDEMAND_TLB_SYNCS, 1);
+}
+
+/**
+ * ondemand_unload - take pages out of all domains
+ * @od: the memory; its lock is held for writing
+ * @first: first address
+ * @last: last one
+ * @keep_readable: take out what devices can write only
+ *
+ * No device reaches them when it returns, but those that are kept.
+ *
+ * Context: as who holds the lock; neither allocates nor sleeps.
+ */
+void ondemand_unload(struct ondemand *od, unsigned long first,
+		     unsigned long last, bool keep_readable)
+{
+	unsigned long begin = ondemand_chunk_nr(first);
+	unsigned long end = ondemand_chunk_nr(last);
+	struct ondemand_attachment *att;
+	struct ondemand_chunk *chunk;
+	struct ondemand_load *load;
+	unsigned long nr;
+
+	lockdep_assert_held_write(&od->lock);
+	if (list_empty(&od->attachments))
+		return;
+	xa_for_each_range(&od->chunks, nr, chunk, begin, end)
+		for (load = chunk->loads; load; load = load->next)
+			if (load->att)
+				unload_range(od, chunk, nr, load,
+					     nr == begin ? ondemand_page_nr(first) : 0,
+					     nr == end ? ondemand_page_nr(last) :
+							 ONDEMAND_CHUNK_PAGES - 1,
+					     keep_readable);
+	list_for_each_entry(att, &od->attachments, link)
+		sync_attachment(od, att);
+}
+
+/* ---- putting in ---- */
+
+/**
+ * ondemand_load_alloc - get ready to note what a domain has of a chunk
+ *
+ * Context: may sleep.
+ * Return: something for ondemand_loading.spare, or NULL.
+ */
+struct ondemand_load *ondemand_load_alloc(void)
+{
+	return fail_alloc(kzalloc(sizeof(struct ondemand_load),
+				  GFP_KERNEL_ACCOUNT));
+}
+
+/**
+ * ondemand_load_free - undo ondemand_load_alloc()
+ * @load: what it returned
+ */
+void ondemand_load_free(struct ondemand_load *load)
+{
+	kfree(load);
+}
+
+static struct ondemand_load *get_load(struct ondemand_chunk *chunk,
+				      struct ondemand_attachment *att,
+				      struct ondemand_load **spare)
+{
+	struct ondemand_load *load = find_load(chunk, att);
+
+	if (load)
+		return load;
+	load = *spare;
+	*spare = NULL;
+	load->att = att;
+	load->next = chunk->loads;
+	chunk->loads = load;
+	return load;
+}
+
+/* Pages that are loaded by one call: to be written, or read only */
+static bool goes_writable(const struct ondemand_loading *l,
+			  const struct ondemand_chunk *chunk,
+			  const struct ondemand_attachment *att, unsigned int nr)
+{
+	return l->write && nr >= l->first && nr <= l->last &&
+	       (att->prot & DOMAIN_WRITE) && test_bit(nr, chunk->writable);
+}
+
+static int load_extent(struct ondemand *od, struct ondemand_chunk *chunk,
+		       unsigned long chunk_nr, struct ondemand_load *load,
+		       unsigned int from, unsigned int to, bool writable)
+{
+	struct ondemand_attachment *att = load->att;
+	unsigned int prot = att->prot & (writable ? DOMAIN_READ | DOMAIN_WRITE :
+						    DOMAIN_READ);
+	unsigned int n = to - from + 1;
+	int rc;
+
+	/* What can be written only is of no use before it is written. */
+	if (!prot)
+		return 0;
+	rc = fail_point(-ENOMEM) ?:
+	     att->domain->ops->map_nowait(att->domain,
+					  iova_of(att, chunk_nr, from),
+					  PFN_PHYS(chunk->pfns[from]),
+					  n * PAGE_SIZE, prot);
+	if (rc)
+		return rc;
+	ondemand_count(od, ONDEMAND_HW_MAPS, 1);
+	bitmap_set(load->loaded, from, n);
+	__set_bit(from, load->starts);
+	if (writable)
+		bitmap_set(load->writable, from, n);
+	return 0;
+}
+
+/**
+ * ondemand_load_pages - put pages of the table into a domain
+ * @od: the memory; its lock is held for writing
+ * @chunk: the chunk
+ * @l: which pages, and where they go
+ *
+ * Pages that are not needed go along if they are there, for reading.
+ *
+ * Context: as who holds the lock; does not sleep.
+ * Return: 0, also if they do not belong there any more; -ENOMEM.
+ */
+int ondemand_load_pages(struct ondemand *od, struct ondemand_chunk *chunk,
+			const struct ondemand_loading *l)
+{
+	unsigned long chunk_nr = ondemand_chunk_nr(l->address);
+	unsigned long base = chunk_nr * ONDEMAND_CHUNK;
+	struct ondemand_attachment *att;
+	unsigned int nr, from, to, end;
+	struct ondemand_load *load;
+	int rc = 0;
+
+	lockdep_assert_held_write(&od->lock);
+	att = find_attachment(od, l->domain, l->iova);
+	/* Something else may have taken its place. */
+	if (!att || att->first + (l->iova - att->iova) != l->address)
+		return 0;
+	load = get_load(chunk, att, l->spare);
+	from = att->first > base + l->from * PAGE_SIZE ?
+	       ondemand_page_nr(att->first) : l->from;
+	to = att->last < base + l->to * PAGE_SIZE ?
+	     ondemand_page_nr(att->last) : l->to;
+
+	for (nr = from; nr <= to && !rc; nr = end + 1) {
+		bool writable = goes_writable(l, chunk, att, nr);
+
+		end = nr;
+		if (!test_bit(nr, chunk->present))
+			continue;
+		if (test_bit(nr, load->loaded)) {
+			if (!writable || test_bit(nr, load->writable))
+				continue;
+			unload_range(od, chunk, chunk_nr, load, nr, nr, false);
+			sync_attachment(od, att);
+		}
+		while (end < to && test_bit(end + 1, chunk->present) &&
+		       !test_bit(end + 1, load->loaded) &&
+		       chunk->pfns[end + 1] == chunk->pfns[end] + 1 &&
+		       goes_writable(l, chunk, att, end + 1) == writable)
+			end++;
+		rc = load_extent(od, chunk, chunk_nr, load, nr, end, writable);
+		/* Those that are needed are what counts. */
+		if (rc && (end < l->first || nr > l->last))
+			rc = 0;
+	}
+	return rc;
+}
+
+/* ---- life ---- */
+
+/**
+ * ondemand_attach - let a domain have pages of memory
+ * @od: the memory
+ * @domain: the domain; nothing is mapped in it there
+ * @iova: where the first address goes
+ * @address: first address
+ * @length: bytes, whole pages
+ * @prot: DOMAIN_READ, DOMAIN_WRITE
+ *
+ * They are put there when a device asks for them.
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int ondemand_attach(struct ondemand *od, struct domain *domain,
+		    unsigned long iova, unsigned long address,
+		    unsigned long length, unsigned int prot)
+{
+	struct ondemand_attachment *att =
+		fail_alloc(kzalloc(sizeof(*att), GFP_KERNEL_ACCOUNT));
+
+	if (!att)
+		return -ENOMEM;
+	att->domain = domain;
+	att->iova = iova;
+	att->first = address;
+	att->last = address + length - 1;
+	att->prot = prot;
+	domain_gather_init(&att->gather);
+	att->gather.nowait = true;
+	down_write(&od->lock);
+	list_add_tail(&att->link, &od->attachments);
+	up_write(&od->lock);
+	return 0;
+}
+
+/* Take the notes of an attachment away. Returns whether no page is kept. */
+static bool remove_load(struct ondemand_chunk *chunk,
+			const struct ondemand_attachment *att)
+{
+	struct ondemand_load **at = &chunk->loads, *load;
+
+	while ((load = *at) && load->att != att)
+		at = &load->next;
+	if (!load)
+		return true;
+	load->att = NULL;
+	if (!bitmap_empty(load->kept, ONDEMAND_CHUNK_PAGES))
+		return false;
+	*at = load->next;
+	ondemand_load_free(load);
+	return true;
+}
+
+/**
+ * ondemand_detach - undo ondemand_attach()
+ * @od: the memory
+ * @domain: the domain
+ * @iova: as there
+ *
+ * Context: may sleep. Cannot fail.
+ * Return: whether the domain has let go of everything. What it has kept stays until the
+ * memory ends, which must not be before the domain does.
+ */
+bool ondemand_detach(struct ondemand *od, const struct domain *domain,
+		     unsigned long iova)
+{
+	struct ondemand_attachment *att;
+	struct ondemand_chunk *chunk;
+	bool whole = true;
+	unsigned long nr;
+
+	down_write(&od->lock);
+	att = find_attachment(od, domain, iova);
+	xa_for_each_range(&od->chunks, nr, chunk, ondemand_chunk_nr(att->first),
+			  ondemand_chunk_nr(att->last)) {
+		struct ondemand_load *load = find_load(chunk, att);
+
+		if (load)
+			unload_range(od, chunk, nr, load, 0,
+				     ONDEMAND_CHUNK_PAGES - 1, false);
+	}
+	sync_attachment(od, att);
+	xa_for_each_range(&od->chunks, nr, chunk, ondemand_chunk_nr(att->first),
+			  ondemand_chunk_nr(att->last))
+		whole = remove_load(chunk, att) && whole;
+	list_del(&att->link);
+	up_write(&od->lock);
+	kfree(att);
+	return whole;
+}
+
+/* ---- what was written ---- */
+
+/* Take the log of a part of a chunk, or look at it only. Returns whether it has any. */
+static bool log_take(struct ondemand *od, const struct domain *domain,
+		     unsigned long iova, unsigned long nr, unsigned long *range,
+		     bool clear)
+{
+	struct ondemand_attachment *att;
+	struct ondemand_chunk *chunk;
+	struct ondemand_load *load;
+	bool any = false;
+
+	down_write(&od->lock);
+	att = find_attachment(od, domain, iova);
+	chunk = xa_load(&od->chunks, nr);
+	load = att && chunk ? find_load(chunk, att) : NULL;
+	if (load) {
+		DECLARE_BITMAP(bits, ONDEMAND_CHUNK_PAGES);
+
+		any = bitmap_and(bits, load->log, range, ONDEMAND_CHUNK_PAGES);
+		bitmap_copy(range, bits, ONDEMAND_CHUNK_PAGES);
+		if (clear)
+			bitmap_andnot(load->log, load->log, bits,
+				      ONDEMAND_CHUNK_PAGES);
+	}
+	up_write(&od->lock);
+	return any;
+}
+
+/* What could not be recorded goes back. */
+static void log_return(struct ondemand *od, const struct domain *domain,
+		       unsigned long iova, unsigned long nr,
+		       const unsigned long *bits)
+{
+	struct ondemand_attachment *att;
+	struct ondemand_chunk *chunk;
+	struct ondemand_load *load;
+
+	down_write(&od->lock);
+	att = find_attachment(od, domain, iova);
+	chunk = xa_load(&od->chunks, nr);
+	load = att && chunk ? find_load(chunk, att) : NULL;
+	if (load)
+		bitmap_or(load->log, load->log, bits, ONDEMAND_CHUNK_PAGES);
+	up_write(&od->lock);
+}
+
+/**
+ * ondemand_read_log - read what devices may have written before it left a domain
+ * @od: the memory
+ * @domain: the domain
+ * @iova: first IOVA of interest
+ * @address: its address, that of a page
+ * @length: bytes, whole pages, in one attachment
+ * @clear: forget what was recorded
+ * @record: called for each run of such pages, ascending; may sleep
+ * @opaque: argument for it
+ *
+ * Context: may sleep.
+ * Return: 0, or the first error of @record; what follows stays as it was.
+ */
+int ondemand_read_log(struct ondemand *od, const struct domain *domain,
+		      unsigned long iova, unsigned long address,
+		      unsigned long length, bool clear,
+		      int (*record)(void *opaque, unsigned long iova,
+				    size_t length),
+		      void *opaque)
+{
+	unsigned long last = address + length - 1, nr;
+	int rc = 0;
+
+	for (nr = ondemand_chunk_nr(address);
+	     nr <= ondemand_chunk_nr(last) && !rc; nr++) {
+		unsigned long base = nr * ONDEMAND_CHUNK;
+		DECLARE_BITMAP(bits, ONDEMAND_CHUNK_PAGES);
+		unsigned int from, to;
+
+		bitmap_zero(bits, ONDEMAND_CHUNK_PAGES);
+		from = base < address ? ondemand_page_nr(address) : 0;
+		to = base + ONDEMAND_CHUNK - 1 > last ? ondemand_page_nr(last) :
+							ONDEMAND_CHUNK_PAGES - 1;
+		bitmap_set(bits, from, to - from + 1);
+		if (!log_take(od, domain, iova, nr, bits, clear))
+			continue;
+		for_each_set_bitrange(from, to, bits, ONDEMAND_CHUNK_PAGES) {
+			rc = record(opaque,
+				    iova + (base + from * PAGE_SIZE - address),
+				    (to - from) * PAGE_SIZE);
+			if (rc)
+				break;
+			bitmap_clear(bits, from, to - from);
+		}
+		if (rc && clear)
+			log_return(od, domain, iova, nr, bits);
+		cond_resched();
+	}
+	return rc;
+}
+
+/* ---- the end ---- */
+
+/**
+ * ondemand_release_kept - give pages back that domains have kept
+ * @chunk: a chunk of memory that is at its end; no domain is left that has them
+ *
+ * Context: may sleep.
+ */
+void ondemand_release_kept(struct ondemand_chunk *chunk)
+{
+	struct ondemand_load *load, *next;
+	unsigned int nr;
+
+	for (load = chunk->loads; load; load = next) {
+		next = load->next;
+		for_each_set_bit(nr, load->kept, ONDEMAND_CHUNK_PAGES)
+			put_page(pfn_to_page(chunk->pfns[nr]));
+		ondemand_load_free(load);
+	}
+	chunk->loads = NULL;
+}
