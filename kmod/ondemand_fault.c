@@ -46,6 +46,7 @@ void ondemand_set_retries(unsigned int n)
  * @from: first page that is looked at, since it is near
  * @to: last one
  * @flags: ONDEMAND_FAULT_*
+ * @userfault: user space may have pages that are needed
  * @seq: changes before the page table was read
  * @pfns: what was found, for each page of the chunk
  * @domain: the IO page table that they go into, or NULL
@@ -61,6 +62,7 @@ struct fault {
 	unsigned int from;
 	unsigned int to;
 	unsigned int flags;
+	bool userfault;
 	unsigned long seq;
 	unsigned long *pfns;
 	const struct domain *domain;
@@ -95,11 +97,11 @@ static bool vma_is_open(struct vm_area_struct *vma, bool write)
 }
 
 /* Look at the mappings of the pages that are needed. */
-static int check_needed(const struct fault *f, bool *userfault)
+static int check_needed(struct fault *f)
 {
 	unsigned long at = page_address_of(f, f->first);
 	unsigned long end = page_address_of(f, f->last + 1);
-	bool write = f->flags & ONDEMAND_FAULT_WRITE, armed = false;
+	bool write = f->flags & ONDEMAND_FAULT_WRITE;
 	struct mm_struct *mm = fault_mm(f);
 	struct vm_area_struct *vma;
 
@@ -107,9 +109,8 @@ static int check_needed(const struct fault *f, bool *userfault)
 		vma = vma_lookup(mm, at);
 		if (!vma || !vma_is_open(vma, write))
 			return -EFAULT;
-		armed = armed || userfaultfd_armed(vma);
+		f->userfault = f->userfault || userfaultfd_armed(vma);
 	}
-	*userfault = armed;
 	return 0;
 }
 
@@ -204,19 +205,26 @@ static long found(const struct fault *f)
 /*
  * The pages that are needed are asked for by themselves: who asks for one page in a
  * range gets all that follow. What is around them is only looked at.
+ *
+ * So are those that user space may have: while a userfaultfd is being closed kernels
+ * up to 6.1 say that the page is there, and hmm_range_fault() would look for it without
+ * end, with the mmap_lock that the close waits for. wait_for_user() lets go of it.
  */
 static int look_around(struct fault *f)
 {
+	bool nothing = f->flags & ONDEMAND_FAULT_NOTHING;
 	unsigned long request = HMM_PFN_REQ_FAULT;
 	int rc;
 
 	if (f->flags & ONDEMAND_FAULT_WRITE)
 		request |= HMM_PFN_REQ_WRITE;
-	if (f->flags & ONDEMAND_FAULT_NOTHING)
+	if (nothing || f->userfault)
 		request = 0;
 	rc = look(f, f->first, f->last, request);
 	if (rc)
 		return rc;
+	if (!nothing && found(f) <= f->last - f->first)
+		return -EFAULT;
 	/* A huge page costs the same in whole. */
 	if (hmm_pfn_to_map_order(f->pfns[f->first]) >= ilog2(ONDEMAND_CHUNK_PAGES) &&
 	    f->base >= f->od->first && f->base + ONDEMAND_CHUNK - 1 <= f->od->last) {
@@ -284,19 +292,19 @@ static void count_found(const struct fault *f)
 
 /*
  * Returns the number of pages found; -EBUSY if the memory has changed meanwhile. On
- * -EFAULT, @userfault says that user space may have the page.
+ * -EFAULT, @f->userfault says that user space may have the page.
  */
-static long fault_once(struct fault *f, bool *userfault)
+static long fault_once(struct fault *f)
 {
 	struct mm_struct *mm = fault_mm(f);
 	long rc;
 
-	*userfault = false;
+	f->userfault = false;
 	choose_window(f);
 	read_begin(f);
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
-	rc = check_needed(f, userfault);
+	rc = check_needed(f);
 	if (!rc) {
 		shrink_window(f);
 		rc = look_around(f);
@@ -305,7 +313,7 @@ static long fault_once(struct fault *f, bool *userfault)
 	if (rc)
 		return rc;
 
-	*userfault = false;
+	f->userfault = false;
 	down_write(&f->od->lock);
 	if (has_changed(f)) {
 		rc = -EBUSY;
@@ -369,16 +377,15 @@ static long fault_until_done(struct fault *f)
 	unsigned int retries = 0, short_of_memory = 0;
 
 	for (;;) {
-		bool userfault = false;
 		long rc = f->domain ? load_known(f) : 0;
 
-		rc = rc ?: fault_once(f, &userfault);
+		rc = rc ?: fault_once(f);
 		if (rc == -ENOMEM && f->domain && short_of_memory++ < NOMEM_MAX) {
 			/* It could not wait for memory, but we can. */
 			schedule_timeout_killable(1);
 			rc = 0;
 		}
-		if (rc == -EFAULT && userfault &&
+		if (rc == -EFAULT && f->userfault &&
 		    !(f->flags & ONDEMAND_FAULT_NOTHING)) {
 			rc = wait_for_user(f);
 		} else if (rc == -EBUSY) {
