@@ -372,13 +372,24 @@ static long load_known(struct fault *f)
 	return rc;
 }
 
+/* An attempt that failed may have used it up, for an attachment that has gone since. */
+static bool fill_spare(struct fault *f)
+{
+	if (!f->spare)
+		f->spare = ondemand_load_alloc();
+	return f->spare;
+}
+
 static long fault_until_done(struct fault *f)
 {
 	unsigned int retries = 0, short_of_memory = 0;
 
 	for (;;) {
-		long rc = f->domain ? load_known(f) : 0;
+		long rc;
 
+		if (f->domain && !fill_spare(f))
+			return -ENOMEM;
+		rc = f->domain ? load_known(f) : 0;
 		rc = rc ?: fault_once(f);
 		if (rc == -ENOMEM && f->domain && short_of_memory++ < NOMEM_MAX) {
 			/* It could not wait for memory, but we can. */
@@ -417,9 +428,7 @@ static long fault_in_chunk(struct fault *f)
 	f->pfns = fail_alloc(kmalloc_array(ONDEMAND_CHUNK_PAGES,
 					   sizeof(*f->pfns), GFP_KERNEL));
 	f->chunk = ondemand_chunk_get(f->od, f->base);
-	if (f->domain)
-		f->spare = ondemand_load_alloc();
-	if (f->pfns && f->chunk && !f->domain == !f->spare)
+	if (f->pfns && f->chunk)
 		rc = fault_until_done(f);
 	ondemand_load_free(f->spare);
 	kfree(f->pfns);
