@@ -134,6 +134,9 @@ static void forget_loaded(struct ondemand_chunk *chunk,
 		if (READ_ONCE(att->domain->dirty_tracking))
 			__set_bit(nr, load->log);
 	}
+	/* What is left of an extent is one: else it would have no start. */
+	if (to + 1 < ONDEMAND_CHUNK_PAGES && test_bit(to + 1, load->loaded))
+		__set_bit(to + 1, load->starts);
 }
 
 /* Take out an extent. It may be more than that, and less than asked. */
