@@ -242,7 +242,7 @@ void ondemand_load_free(struct ondemand_load *load);
 int ondemand_load_pages(struct ondemand *od, struct ondemand_chunk *chunk,
 			const struct ondemand_loading *loading);
 void ondemand_unload(struct ondemand *od, unsigned long first,
-		     unsigned long last, bool keep_readable);
+		     unsigned long last, bool keep_readable, bool may_sleep);
 void ondemand_release_kept(struct ondemand_chunk *chunk);
 int ondemand_read_log(struct ondemand *od, const struct domain *domain,
 		      unsigned long iova, unsigned long address,

@@ -14,6 +14,7 @@
  */
 #include <linux/mm.h>
 #include <linux/pfn.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "domain.h"
@@ -229,13 +230,14 @@ static void sync_attachment(struct ondemand *od, struct ondemand_attachment *att
  * @first: first address
  * @last: last one
  * @keep_readable: take out what devices can write only
+ * @may_sleep: between chunks
  *
  * No device reaches them when it returns, but those that are kept.
  *
- * Context: as who holds the lock; neither allocates nor sleeps.
+ * Context: as who holds the lock; does not allocate.
  */
 void ondemand_unload(struct ondemand *od, unsigned long first,
-		     unsigned long last, bool keep_readable)
+		     unsigned long last, bool keep_readable, bool may_sleep)
 {
 	unsigned long begin = ondemand_chunk_nr(first);
 	unsigned long end = ondemand_chunk_nr(last);
@@ -247,7 +249,7 @@ void ondemand_unload(struct ondemand *od, unsigned long first,
 	lockdep_assert_held_write(&od->lock);
 	if (list_empty(&od->attachments))
 		return;
-	xa_for_each_range(&od->chunks, nr, chunk, begin, end)
+	xa_for_each_range(&od->chunks, nr, chunk, begin, end) {
 		for (load = chunk->loads; load; load = load->next)
 			if (load->att)
 				unload_range(od, chunk, nr, load,
@@ -255,6 +257,9 @@ void ondemand_unload(struct ondemand *od, unsigned long first,
 					     nr == end ? ondemand_page_nr(last) :
 							 ONDEMAND_CHUNK_PAGES - 1,
 					     keep_readable);
+		if (may_sleep)
+			cond_resched();
+	}
 	list_for_each_entry(att, &od->attachments, link)
 		sync_attachment(od, att);
 }
@@ -475,11 +480,14 @@ bool ondemand_detach(struct ondemand *od, const struct domain *domain,
 		if (load)
 			unload_range(od, chunk, nr, load, 0,
 				     ONDEMAND_CHUNK_PAGES - 1, false);
+		cond_resched();
 	}
 	sync_attachment(od, att);
 	xa_for_each_range(&od->chunks, nr, chunk, ondemand_chunk_nr(att->first),
-			  ondemand_chunk_nr(att->last))
+			  ondemand_chunk_nr(att->last)) {
 		whole = remove_load(chunk, att) && whole;
+		cond_resched();
+	}
 	list_del(&att->link);
 	up_write(&od->lock);
 	kfree(att);

@@ -354,7 +354,7 @@ unsigned long ondemand_zap(struct ondemand *od, unsigned long first,
 	if (nothing_is_there(od))
 		return 0;
 	/* Devices first: what they can still write is still said to be dirty. */
-	ondemand_unload(od, first, last, keep_readable);
+	ondemand_unload(od, first, last, keep_readable, may_sleep);
 	xa_for_each_range(&od->chunks, nr, chunk, begin, end) {
 		n += chunk_zap(od, chunk,
 			       nr == begin ? ondemand_page_nr(first) : 0,
