@@ -6,6 +6,7 @@
 #include "iova_space.h"
 
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/slab.h>
 
 #include "fail.h"
@@ -51,16 +52,19 @@ static void area_free_rcu(struct rcu_head *rcu)
  * iova_area_free - free an area that is in no space any more
  * @area: the area
  *
- * Context: any.
+ * Context: may sleep.
  */
 void iova_area_free(struct iova_area *area)
 {
 	/*
 	 * A driver that left without unpinning may still use the pages: they
-	 * are lost rather than freed under it. It was named when it left.
+	 * are lost rather than freed under it. It was named when it left. The
+	 * kernel goes on to tell us of changes of on-demand memory.
 	 */
 	if (!(atomic_read(&area->pins) & ~IOVA_AREA_CLOSED))
 		pages_put(area->pages);
+	else if (area->pages->ondemand)
+		__module_get(THIS_MODULE);
 	call_rcu(&area->rcu, area_free_rcu);
 }
 
