@@ -121,7 +121,10 @@ static int set_tracking(struct hwpt *hwpt, bool on)
 		return -EOPNOTSUPP;
 	if (on) {
 		rc = domain->ops->read_dirty(domain, domain->first,
-					     domain->last, 0, NULL, NULL);
+					     domain->last, 0, NULL, NULL) ?:
+		     iova_space_read_unloaded(&hwpt->ioas->space, domain,
+					      domain->first, domain->last, true,
+					      NULL, NULL);
 		if (rc)
 			return rc;
 	}

@@ -91,14 +91,54 @@ int iova_space_fault(struct iova_space *space, const struct domain *domain,
 }
 
 /**
+ * struct ondemand_part - What an area of on-demand memory has of a range
+ * @pages: the memory, with a reference
+ * @iova: first IOVA
+ * @last: last one
+ * @address: address of the first byte
+ */
+struct ondemand_part {
+	struct pages *pages;
+	unsigned long iova;
+	unsigned long last;
+	unsigned long address;
+};
+
+/* The first part that is in [first, last]. Returns -ENOENT if there is none; -EINTR. */
+static int next_part(struct iova_space *space, unsigned long first,
+		     unsigned long last, struct ondemand_part *part)
+{
+	MA_STATE(mas, &space->areas, first, first);
+	struct iova_area *area;
+
+	if (down_read_killable(&space->lock))
+		return -EINTR;
+	mas_for_each(&mas, area, last) {
+		if (!area->pages->ondemand)
+			continue;
+		part->pages = area->pages;
+		refcount_inc(&part->pages->refs);
+		part->iova = max(first, area->iova);
+		part->last = min(last, area->last);
+		part->address = area->pages->base + area->offset +
+				(part->iova - area->iova);
+		break;
+	}
+	up_read(&space->lock);
+	return area ? 0 : -ENOENT;
+}
+
+/**
  * iova_space_read_unloaded - what devices may have written, and is not in a domain any more
  * @space: the space
  * @domain: the domain, of the space; the caller keeps it
  * @first: first IOVA
  * @last: last one
  * @clear: forget what was recorded
- * @record: called for it, ascending; may sleep
+ * @record: called for it, ascending; may sleep; NULL if it shall be forgotten only
  * @opaque: argument for it
+ *
+ * Areas may be unmapped meanwhile: @record may wait for user space.
  *
  * Context: may sleep; killable.
  * Return: 0; -EINTR; the first error of @record.
@@ -110,26 +150,18 @@ int iova_space_read_unloaded(struct iova_space *space,
 					   size_t length),
 			     void *opaque)
 {
-	int rc = 0;
+	struct ondemand_part part;
+	int rc;
 
-	while (!rc && first <= last) {
-		struct iova_area *area = iova_area_get(space, first);
-		unsigned long end;
-
-		/* What is being unmapped is a hole. */
-		if (IS_ERR(area))
-			return area == ERR_PTR(-EINTR) ? -EINTR : 0;
-		end = min(last, area->last);
-		if (area->pages->ondemand)
-			rc = ondemand_read_log(area->pages->ondemand, domain, first,
-					       area->pages->base + area->offset +
-					       (first - area->iova),
-					       end - first + 1, clear, record,
-					       opaque);
-		iova_area_idle(space, area);
-		if (end == last)
-			break;
-		first = end + 1;
-	}
+	do {
+		rc = next_part(space, first, last, &part);
+		if (rc)
+			return rc == -ENOENT ? 0 : rc;
+		rc = ondemand_read_log(part.pages->ondemand, domain, part.iova,
+				       part.address, part.last - part.iova + 1,
+				       clear, record, opaque);
+		pages_put(part.pages);
+		first = part.last + 1;
+	} while (!rc && part.last != last);
 	return rc;
 }

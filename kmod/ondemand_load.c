@@ -15,6 +15,7 @@
 #include <linux/mm.h>
 #include <linux/pfn.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "domain.h"
@@ -549,11 +550,12 @@ static void log_return(struct ondemand *od, const struct domain *domain,
  * @address: its address, that of a page
  * @length: bytes, whole pages, in one attachment
  * @clear: forget what was recorded
- * @record: called for each run of such pages, ascending; may sleep
+ * @record: called for each run of such pages, ascending; may sleep; or NULL
  * @opaque: argument for it
  *
  * Context: may sleep.
- * Return: 0, or the first error of @record; what follows stays as it was.
+ * Return: 0; -EINTR on a fatal signal; the first error of @record; what follows stays as
+ * it was.
  */
 int ondemand_read_log(struct ondemand *od, const struct domain *domain,
 		      unsigned long iova, unsigned long address,
@@ -563,10 +565,11 @@ int ondemand_read_log(struct ondemand *od, const struct domain *domain,
 		      void *opaque)
 {
 	unsigned long last = address + length - 1, nr;
+	struct ondemand_chunk *chunk;
 	int rc = 0;
 
-	for (nr = ondemand_chunk_nr(address);
-	     nr <= ondemand_chunk_nr(last) && !rc; nr++) {
+	xa_for_each_range(&od->chunks, nr, chunk, ondemand_chunk_nr(address),
+			  ondemand_chunk_nr(last)) {
 		unsigned long base = nr * ONDEMAND_CHUNK;
 		DECLARE_BITMAP(bits, ONDEMAND_CHUNK_PAGES);
 		unsigned int from, to;
@@ -576,7 +579,10 @@ int ondemand_read_log(struct ondemand *od, const struct domain *domain,
 		to = base + ONDEMAND_CHUNK - 1 > last ? ondemand_page_nr(last) :
 							ONDEMAND_CHUNK_PAGES - 1;
 		bitmap_set(bits, from, to - from + 1);
-		if (!log_take(od, domain, iova, nr, bits, clear))
+		cond_resched();
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		if (!log_take(od, domain, iova, nr, bits, clear) || !record)
 			continue;
 		for_each_set_bitrange(from, to, bits, ONDEMAND_CHUNK_PAGES) {
 			rc = record(opaque,
@@ -586,11 +592,13 @@ int ondemand_read_log(struct ondemand *od, const struct domain *domain,
 				break;
 			bitmap_clear(bits, from, to - from);
 		}
-		if (rc && clear)
+		if (!rc)
+			continue;
+		if (clear)
 			log_return(od, domain, iova, nr, bits);
-		cond_resched();
+		return rc;
 	}
-	return rc;
+	return 0;
 }
 
 /* ---- the end ---- */
