@@ -214,7 +214,8 @@ static int area_map(const struct iova_space *space, struct iova_area *area,
 		return ondemand_attach(area->pages->ondemand, d->domain,
 				       area->iova,
 				       area->pages->base + area->offset,
-				       area->last - area->iova + 1, m.prot);
+				       area->last - area->iova + 1, m.prot,
+				       m.step);
 	rc = pages_walk(area->pages, area_first_page(area), area_last_page(area),
 			map_run, &m);
 	if (rc && m.iova != area->iova) {

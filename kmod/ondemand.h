@@ -234,7 +234,8 @@ long ondemand_fault(struct ondemand *od, unsigned long address,
 /* ondemand_load.c */
 int ondemand_attach(struct ondemand *od, struct domain *domain,
 		    unsigned long iova, unsigned long address,
-		    unsigned long length, unsigned int prot);
+		    unsigned long length, unsigned int prot,
+		    unsigned long step);
 bool ondemand_detach(struct ondemand *od, const struct domain *domain,
 		     unsigned long iova);
 struct ondemand_load *ondemand_load_alloc(void);
@@ -274,7 +275,8 @@ static inline long ondemand_fault(struct ondemand *od, unsigned long address,
 
 static inline int ondemand_attach(struct ondemand *od, struct domain *domain,
 				  unsigned long iova, unsigned long address,
-				  unsigned long length, unsigned int prot)
+				  unsigned long length, unsigned int prot,
+				  unsigned long step)
 {
 	return -EOPNOTSUPP;
 }

@@ -30,6 +30,7 @@
  * @first: first address
  * @last: last one
  * @prot: DOMAIN_READ, DOMAIN_WRITE: what devices may do
+ * @step: most pages of an extent
  * @gather: what was taken out of the domain, and may still be reached. Here, since
  *	there is no memory to be had when it is needed.
  * @unsynced: that is something
@@ -41,6 +42,7 @@ struct ondemand_attachment {
 	unsigned long first;
 	unsigned long last;
 	unsigned int prot;
+	unsigned long step;
 	struct domain_gather gather;
 	bool unsynced;
 };
@@ -385,7 +387,8 @@ int ondemand_load_pages(struct ondemand *od, struct ondemand_chunk *chunk,
 			unload_range(od, chunk, chunk_nr, load, nr, nr, false);
 			sync_attachment(od, att);
 		}
-		while (end < to && test_bit(end + 1, chunk->present) &&
+		while (end < to && end - nr + 1 < att->step &&
+		       test_bit(end + 1, chunk->present) &&
 		       !test_bit(end + 1, load->loaded) &&
 		       chunk->pfns[end + 1] == chunk->pfns[end] + 1 &&
 		       goes_writable(l, chunk, att, end + 1) == writable)
@@ -408,6 +411,7 @@ int ondemand_load_pages(struct ondemand *od, struct ondemand_chunk *chunk,
  * @address: first address
  * @length: bytes, whole pages
  * @prot: DOMAIN_READ, DOMAIN_WRITE
+ * @step: most pages that are put there together, at least 1
  *
  * They are put there when a device asks for them.
  *
@@ -416,7 +420,7 @@ int ondemand_load_pages(struct ondemand *od, struct ondemand_chunk *chunk,
  */
 int ondemand_attach(struct ondemand *od, struct domain *domain,
 		    unsigned long iova, unsigned long address,
-		    unsigned long length, unsigned int prot)
+		    unsigned long length, unsigned int prot, unsigned long step)
 {
 	struct ondemand_attachment *att =
 		fail_alloc(kzalloc(sizeof(*att), GFP_KERNEL_ACCOUNT));
@@ -428,6 +432,7 @@ int ondemand_attach(struct ondemand *od, struct domain *domain,
 	att->first = address;
 	att->last = address + length - 1;
 	att->prot = prot;
+	att->step = step;
 	domain_gather_init(&att->gather);
 	att->gather.nowait = true;
 	down_write(&od->lock);
