@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
- * Userspace ABI of iommukit: on-demand mappings. Included by <linux/iommukit.h>.
+ * Userspace ABI of iommukit: on-demand mappings. A part of <linux/iommukit.h>, which
+ * has the rules and numbers of all commands.
  */
 #ifndef _UAPI_LINUX_IOMMUKIT_ONDEMAND_H
 #define _UAPI_LINUX_IOMMUKIT_ONDEMAND_H
 
-#include <linux/ioctl.h>
-#include <linux/types.h>
+#ifndef _UAPI_LINUX_IOMMUKIT_H
+#include <linux/iommukit.h>
+#endif
 
 /**
  * DOC: On-demand mappings
