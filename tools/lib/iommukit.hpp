@@ -21,6 +21,7 @@
 #include "iotlb_server.h"
 #include "mapping.h"
 #include "memory.h"
+#include "ondemand.h"
 #include "owned_object.h"
 #include "pci.h"
 #include "raw.h"
