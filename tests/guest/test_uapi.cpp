@@ -3,8 +3,7 @@
  * The binary interface itself: dispatch, size negotiation and responses. What the
  * commands do is the business of the other programs.
  */
-#include "access.h"
-#include "process.h"
+#include "ondemand.h"
 #include "vfio.h"
 
 #include <fcntl.h>
@@ -56,6 +55,11 @@ Row row(const char *name, unsigned long request, bool responds, Fill fill)
 			std::memcpy(to, &cmd, sizeof(cmd));
 		},
 		responds};
+}
+
+iommukit_ioas_map_ondemand on_demand(const World &world, std::uint64_t iova)
+{
+	return ondemand_command(world.ioas, world.memory.va(), page_size, iova);
 }
 
 std::vector<Row> rows()
@@ -125,6 +129,27 @@ std::vector<Row> rows()
 					    }),
 		row<iommukit_info>("INFO", IOMMUKIT_INFO, true,
 				   [](const World &, auto &) {}),
+		row<iommukit_ioas_map_ondemand>("MAP_ONDEMAND",
+						IOMMUKIT_IOAS_MAP_ONDEMAND, true,
+						[](const World &w, auto &cmd) {
+							cmd = on_demand(w, 2 * area_iova);
+						}),
+		row<iommukit_ioas_prefetch>("PREFETCH", IOMMUKIT_IOAS_PREFETCH, true,
+					    [](const World &w, auto &cmd) {
+						    cmd.ioas_id = w.ioas;
+						    cmd.iova = area_iova;
+						    cmd.length = page_size;
+					    }),
+		row<iommukit_ondemand_query>(
+			"ONDEMAND_QUERY", IOMMUKIT_ONDEMAND_QUERY, true,
+			[](const World &w, auto &cmd) {
+				auto map = on_demand(w, 3 * area_iova);
+
+				/* It is there if this is not the first time. */
+				call(w.context.fd(), IOMMUKIT_IOAS_MAP_ONDEMAND, &map);
+				cmd.ioas_id = w.ioas;
+				cmd.iova = 3 * area_iova;
+			}),
 		row<iommukit_test_cmd>(
 			"TEST_CMD", IOMMUKIT_TEST_CMD, false,
 			[](const World &, auto &cmd) {
@@ -135,6 +160,7 @@ std::vector<Row> rows()
 	};
 
 	all.back().min_size = 68;
+	all[all.size() - 2].min_size = 32;
 	return all;
 }
 
