@@ -314,7 +314,7 @@ static inline bool compat_vma_is_shadow_stack(const struct vm_area_struct *vma)
  * compat_vma_is_secret() - whether nobody but the process may see its memory
  * @vma: the mapping
  *
- * Of memfd_secret() the kernel has no address, nor a function for modules that tells.
+ * Of a secret memfd the kernel has no address, nor a function for modules that tells.
  * 6.11: mappings say so of themselves. Remove that with 6.1.
  */
 static inline bool compat_vma_is_secret(const struct vm_area_struct *vma)

@@ -122,6 +122,8 @@ static unsigned long chunk_reach(const struct ondemand_chunk *chunk,
 	unsigned int nr = ondemand_page_nr(address), end;
 	unsigned long reach;
 
+	if (offset_in_page(address) + length <= PAGE_SIZE)
+		return test_bit(nr, bits) ? length : 0;
 	end = find_next_zero_bit(bits, ONDEMAND_CHUNK_PAGES, nr);
 	reach = (end - nr) * PAGE_SIZE;
 	return min(length, reach ? reach - offset_in_page(address) : 0);
@@ -191,7 +193,8 @@ unsigned long ondemand_copy(struct ondemand *od, unsigned long address,
 	length = chunk ? chunk_reach(chunk, address, length, write) : 0;
 	if (length) {
 		chunk_copy(chunk, address, data, length, write);
-		this_cpu_inc(*od->hits);
+		/* One count may get lost; where interrupts are dear, one costs more. */
+		raw_cpu_inc(*od->hits);
 		if (unlikely(READ_ONCE(hold_ms)))
 			msleep(READ_ONCE(hold_ms));
 	}

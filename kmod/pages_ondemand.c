@@ -63,7 +63,7 @@ static int ondemand_pages_rw(struct pages *pages, unsigned long offset,
 		return rc;
 	if (READ_ONCE(pages->ondemand->dead))
 		return -EIO;
-	for (*done = 0; *done < length;) {
+	for (*done = 0;; cond_resched()) {
 		unsigned long n = length - *done;
 		unsigned long copied;
 
@@ -81,9 +81,9 @@ static int ondemand_pages_rw(struct pages *pages, unsigned long offset,
 			copied = n;
 		}
 		*done += copied;
-		cond_resched();
+		if (*done == length)
+			return 0;
 	}
-	return 0;
 }
 
 static int ondemand_pages_find(struct pages *pages, unsigned long offset,

@@ -95,6 +95,7 @@ void add_domain_cases(std::vector<Case> &cases);
 void add_ioas_cases(std::vector<Case> &cases);
 void add_iotlb_cases(std::vector<Case> &cases);
 void add_memory_cases(std::vector<Case> &cases);
+void add_ondemand_cases(std::vector<Case> &cases);
 void add_upstream_cases(std::vector<Case> &cases);
 
 void print_head();

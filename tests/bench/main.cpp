@@ -42,6 +42,7 @@ std::vector<bench::Case> chosen_cases(const std::string &pattern)
 	bench::add_ioas_cases(cases);
 	bench::add_iotlb_cases(cases);
 	bench::add_memory_cases(cases);
+	bench::add_ondemand_cases(cases);
 	bench::add_upstream_cases(cases);
 	std::erase_if(cases,
 		      [&](const auto &origin) { return !matches(pattern, origin.name); });

@@ -25,7 +25,8 @@ static Memory touched(Bytes length)
 	return memory;
 }
 
-static Iova map_aligned(const Ioases &ioases, const Memory &memory, Bytes length)
+static Iova map_aligned(const Ioases &ioases, const Memory &memory, Bytes length,
+			const Ioas *ondemand)
 {
 	const auto address = reinterpret_cast<std::uintptr_t>(memory.data());
 	const auto *data = memory.data() + (-address & (colour - 1));
@@ -33,17 +34,19 @@ static Iova map_aligned(const Ioases &ioases, const Memory &memory, Bytes length
 
 	for (std::size_t i = 1; i < ioases.size(); i++)
 		ioases[i]->map(data, length, Permission::read_write, iova);
+	if (ondemand)
+		map_ondemand(*ondemand, data, length, Permission::read_write, iova);
 	return iova;
 }
 
-Owner::Owner(const Ioases &ioases, Bytes length, Who who)
+Owner::Owner(const Ioases &ioases, Bytes length, Who who, const Ioas *ondemand)
 {
 	if (who == Who::child) {
-		spawn(ioases, length);
+		spawn(ioases, length, ondemand);
 		return;
 	}
 	memory_ = touched(length);
-	iova_ = map_aligned(ioases, memory_, length);
+	iova_ = map_aligned(ioases, memory_, length, ondemand);
 }
 
 Owner::~Owner()
@@ -56,7 +59,8 @@ Owner::~Owner()
 
 // The child has the contexts' descriptors too, and never returns from here: its
 // copies of our objects must not be destroyed.
-[[noreturn]] static void child(const Ioases &ioases, Bytes length, int answer)
+[[noreturn]] static void child(const Ioases &ioases, Bytes length, const Ioas *ondemand,
+			       int answer)
 {
 	std::uint64_t iova = 0;
 
@@ -64,7 +68,7 @@ Owner::~Owner()
 	try {
 		const Memory memory = touched(length);
 
-		iova = map_aligned(ioases, memory, length).value;
+		iova = map_aligned(ioases, memory, length, ondemand).value;
 		if (::write(answer, &iova, sizeof(iova)) == sizeof(iova))
 			for (;;)
 				::pause();
@@ -74,7 +78,7 @@ Owner::~Owner()
 	::_exit(1);
 }
 
-void Owner::spawn(const Ioases &ioases, Bytes length)
+void Owner::spawn(const Ioases &ioases, Bytes length, const Ioas *ondemand)
 {
 	std::uint64_t iova = 0;
 	int ends[2];
@@ -88,7 +92,7 @@ void Owner::spawn(const Ioases &ioases, Bytes length)
 	if (child_ < 0)
 		throw Error(last_error(), "fork");
 	if (child_ == 0)
-		child(ioases, length, out.get());
+		child(ioases, length, ondemand, out.get());
 	out.reset();
 	if (::read(in.get(), &iova, sizeof(iova)) != sizeof(iova)) {
 		::waitpid(child_, nullptr, 0);

@@ -14,9 +14,9 @@ class Owner {
     public:
 	enum class Who { self, child };
 
-	// The same memory at the same IOVA of each.
+	// The same memory at the same IOVA of each, and of one more on demand.
 	Owner(const std::vector<const iommukit::Ioas *> &ioases, iommukit::Bytes length,
-	      Who who);
+	      Who who, const iommukit::Ioas *ondemand = nullptr);
 	Owner(const iommukit::Ioas &ioas, iommukit::Bytes length, Who who)
 		: Owner(std::vector{&ioas}, length, who)
 	{
@@ -29,7 +29,7 @@ class Owner {
 
     private:
 	void spawn(const std::vector<const iommukit::Ioas *> &ioases,
-		   iommukit::Bytes length);
+		   iommukit::Bytes length, const iommukit::Ioas *ondemand);
 
 	iommukit::Memory memory_;
 	iommukit::Iova iova_;

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// ondemand/: mappings that pin nothing, next to those that do, and to the process's own
+// use of its memory.
+#include "bench.h"
+#include "crowd.h"
+#include "kernel_loop.h"
+#include "owner.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <barrier>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+namespace bench {
+
+using namespace iommukit;
+using namespace iommukit::literals;
+
+namespace {
+
+constexpr Bytes huge_range = 10_GiB;
+constexpr Bytes page = 4_KiB;
+// What a device touches at once, and a chunk of the table.
+constexpr Bytes window = 64_KiB;
+constexpr Bytes chunk = 2_MiB;
+
+// Addresses that are mapped on demand, of which nothing is there.
+class Range {
+    public:
+	explicit Range(Bytes length)
+		: ioas_(context_), memory_(length), length_(length),
+		  iova_(map_ondemand(ioas_, memory_.data(), length))
+	{
+		// Or one page of the process would be many.
+		::madvise(memory_.data(), length.value, MADV_NOHUGEPAGE);
+	}
+
+	// As a device does that writes there for the first time.
+	void find(Bytes offset, Bytes length) const
+	{
+		prefetch(ioas_, Iova(iova_.value + offset.value), length,
+			 IOMMUKIT_IOAS_PREFETCH_WRITE);
+	}
+	// As the process does.
+	void touch(Bytes offset, Bytes length) const
+	{
+		auto *first = bytes() + offset.value;
+
+		for (std::uint64_t i = 0; i < length.value; i += page.value)
+			*static_cast<volatile char *>(first + i) = 1;
+	}
+	void forget() const { ::madvise(memory_.data(), length_.value, MADV_DONTNEED); }
+
+    private:
+	char *bytes() const { return static_cast<char *>(memory_.data()); }
+
+	Context context_;
+	Ioas ioas_;
+	Reservation memory_;
+	Bytes length_;
+	Iova iova_;
+};
+
+Figures measure_map(Bytes length, Bytes peer_length)
+{
+	const Context context;
+	const Ioas ioas(context);
+	const Reservation memory(length);
+	const auto slices_of = [&](Bytes bytes) {
+		return [&, bytes] {
+			return slice_of_calls([&] {
+				ioas.unmap(map_ondemand(ioas, memory.data(), bytes),
+					   bytes);
+			});
+		};
+	};
+
+	return alternate(slices_of(length), slices_of(peer_length));
+}
+
+// Pages that are there, against a mapping that pins, or would.
+Figures measure_rw(Bytes length, Owner::Who who)
+{
+	const Context context;
+	const Ioas usual(context), ondemand(context);
+	const Owner owner({&usual}, 2_MiB, who, &ondemand);
+	const KernelLoop kernel;
+	const auto loop = [&](const Ioas &ioas) {
+		return Timed{kernel,
+			     {.op = IOMMUKIT_BENCH_OP_RW,
+			      .ioas = &ioas,
+			      .iova = owner.iova().value,
+			      .length = length}};
+	};
+
+	return compare(loop(ondemand), loop(usual));
+}
+
+// What nobody has touched before, a window at a time.
+Figures measure_first_touch()
+{
+	const Range range(chunk);
+	constexpr auto windows = chunk.value / window.value;
+	const auto slice_of = [&](auto what) {
+		range.forget();
+		const double ns = 1e9 * seconds([&] {
+					  for (std::uint64_t i = 0; i < windows; i++)
+						  what(Bytes(i * window.value));
+				  });
+		return Slice{ns, ns / windows};
+	};
+
+	return alternate(
+		[&] { return slice_of([&](Bytes at) { range.find(at, window); }); },
+		[&] { return slice_of([&](Bytes at) { range.touch(at, window); }); });
+}
+
+// The process gives up all of it, of which some pages are there.
+Figures measure_forget(unsigned pages)
+{
+	const Range range(huge_range);
+	const Reservation plain(huge_range);
+	const auto touch_plain = [&](std::uint64_t offset) {
+		*(static_cast<volatile char *>(plain.data()) + offset) = 1;
+	};
+	const auto offset = [&](unsigned i) {
+		return (i + 1) * (huge_range.value / (pages + 1)) & ~(chunk.value - 1);
+	};
+	const auto timed = [](auto &&what) {
+		const double ns = 1e9 * seconds(what);
+		return Slice{ns, ns};
+	};
+
+	::madvise(plain.data(), huge_range.value, MADV_NOHUGEPAGE);
+	return alternate(
+		[&] {
+			for (unsigned i = 0; i < pages; i++)
+				range.find(Bytes(offset(i)), page);
+			return timed([&] { range.forget(); });
+		},
+		[&] {
+			for (unsigned i = 0; i < pages; i++)
+				touch_plain(offset(i));
+			return timed([&] {
+				::madvise(plain.data(), huge_range.value, MADV_DONTNEED);
+			});
+		});
+}
+
+// How much more two threads find than one, or touch: each a half of the range.
+template <typename What> double speedup(const Range &range, Bytes half, What what)
+{
+	const auto work = [&](unsigned side) {
+		for (std::uint64_t i = 0; i < half.value; i += window.value)
+			what(Bytes(side * half.value + i));
+	};
+	range.forget();
+	const double one = seconds([&] { work(0); });
+	double two = 0;
+
+	range.forget();
+	{
+		std::barrier start(3), end(3);
+		const auto thread = [&](unsigned side) {
+			start.arrive_and_wait();
+			work(side);
+			end.arrive_and_wait();
+		};
+		const std::jthread first(thread, 0U), second(thread, 1U);
+
+		start.arrive_and_wait();
+		two = seconds([&] { end.arrive_and_wait(); });
+	}
+	return 2 * one / two;
+}
+
+Figures measure_two_threads()
+{
+	constexpr Bytes half = 32_MiB;
+	const Range range(Bytes(2 * half.value));
+	Figures figures;
+
+	if (::sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		throw NotHere("there is one processor");
+	for (unsigned i = 0; i < default_rounds; i++) {
+		figures.ours.push_back(
+			speedup(range, half, [&](Bytes at) { range.find(at, window); }));
+		figures.peer.push_back(
+			speedup(range, half, [&](Bytes at) { range.touch(at, window); }));
+	}
+	return figures;
+}
+
+struct RwCase {
+	const char *name;
+	Bytes length;
+	Owner::Who who;
+	double most;
+};
+
+// Of the process itself both are the same copy; others would have to look each page up.
+constexpr RwCase rw_cases[] = {
+	{"8-local", 8_B, Owner::Who::self, 1.2},
+	{"4k-local", 4_KiB, Owner::Who::self, 1.2},
+	{"1m-local", 1_MiB, Owner::Who::self, 1.2},
+	{"8-remote", 8_B, Owner::Who::child, 1.0},
+	{"4k-remote", 4_KiB, Owner::Who::child, 1.0},
+	{"1m-remote", 1_MiB, Owner::Who::child, 1.0},
+};
+
+Bound at_most(double value)
+{
+	return {Bound::Of::ratio, Bound::Sense::at_most, value};
+}
+
+} // namespace
+
+void add_ondemand_cases(std::vector<Case> &cases)
+{
+	cases.push_back({.name = "ondemand/map-10g",
+			 .unit = "ns",
+			 .peer_name = "the same of 4 KiB",
+			 .measure = [] { return measure_map(huge_range, page); },
+			 .bound = at_most(2)});
+	for (const auto &rw : rw_cases)
+		cases.push_back(
+			{.name = std::string("ondemand/rw-") + rw.name,
+			 .unit = "ns",
+			 .peer_name = "a mapping that pins",
+			 .measure = [&rw] { return measure_rw(rw.length, rw.who); },
+			 .bound = at_most(rw.most)});
+	cases.push_back({.name = "ondemand/first-touch-64k",
+			 .unit = "ns",
+			 .peer_name = "the process itself",
+			 .measure = measure_first_touch,
+			 .bound = at_most(1.5)});
+	cases.push_back({.name = "ondemand/forget-10g-0",
+			 .unit = "ns",
+			 .peer_name = "memory without a mapping",
+			 .measure = [] { return measure_forget(0); }});
+	cases.push_back({.name = "ondemand/forget-10g-3",
+			 .unit = "ns",
+			 .peer_name = "memory without a mapping",
+			 .measure = [] { return measure_forget(3); }});
+	cases.push_back({.name = "ondemand/threads-2",
+			 .unit = "x",
+			 .peer_name = "the process itself, 2 threads to 1",
+			 .measure = measure_two_threads,
+			 .bound = Bound{Bound::Of::ours, Bound::Sense::at_least, 1.6}});
+}
+
+} // namespace bench
