@@ -12,6 +12,8 @@
  */
 #include <linux/err.h>
 #include <linux/iommukit.h>
+#include <linux/overflow.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "compat.h"
@@ -476,15 +478,10 @@ static struct hwpt *detach(struct iommukit_device *dev)
 	return hwpt;
 }
 
-/**
- * device_hold_ioas - what a device translates by at the moment
- * @dev: the device
- * @domain: gets the domain, to be compared only: it may go at any time
- *
- * Context: may sleep; killable.
- * Return: the IOAS for object_release(); -ENOENT if the device is not attached; -EINTR.
- */
-struct ioas *device_hold_ioas(struct iommukit_device *dev,
+/* ---- what devices ask for ---- */
+
+/* What it translates by at the moment: the domain may go at any time, the IOAS stays. */
+static struct ioas *hold_ioas(struct iommukit_device *dev,
 			      const struct domain **domain)
 {
 	struct ioas *ioas = ERR_PTR(-ENOENT);
@@ -498,6 +495,45 @@ struct ioas *device_hold_ioas(struct iommukit_device *dev,
 	}
 	mutex_unlock(&dev->group->lock);
 	return ioas;
+}
+
+/**
+ * device_fault - have what a device did not find found
+ * @dev: the device
+ * @iova: first IOVA
+ * @length: bytes, at least 1
+ * @write: it wants to write
+ *
+ * Context: as iova_space_fault().
+ * Return: 0 if there is a point in trying again; -ENOENT if not; -EOVERFLOW if the range
+ * wraps; other errnos of iova_space_fault().
+ */
+int device_fault(struct iommukit_device *dev, unsigned long iova, size_t length,
+		 bool write)
+{
+	const struct domain *domain;
+	unsigned long last;
+	struct ioas *ioas;
+	bool any = false;
+	int rc;
+
+	if (check_add_overflow(iova, length - 1, &last))
+		return -EOVERFLOW;
+	ioas = hold_ioas(dev, &domain);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	do {
+		rc = iova_space_fault(&ioas->space, domain, &iova, last, write);
+		any = any || rc > 0;
+		if (fatal_signal_pending(current))
+			rc = -EINTR;
+		cond_resched();
+	} while (rc >= 0 && iova - 1 != last);
+	object_release(&ioas->obj);
+	/* Of memory that changes all the time, the device may find some. */
+	if (rc == -EAGAIN)
+		return 0;
+	return rc < 0 ? rc : any ? 0 : -ENOENT;
 }
 
 /* ---- the end of what user space has ---- */

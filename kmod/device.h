@@ -213,8 +213,8 @@ void device_object_publish(struct iommukit_device *dev);
 void device_object_abort(struct iommukit_device *dev);
 int device_try_detach(struct iommukit_device *dev);
 struct iommukit_device *iommukit_device_get(struct iommukit_ctx *ctx, u32 id);
-struct ioas *device_hold_ioas(struct iommukit_device *dev,
-			      const struct domain **domain);
+int device_fault(struct iommukit_device *dev, unsigned long iova, size_t length,
+		 bool write);
 int device_cmd_hw_info(struct iommukit_ucmd *ucmd);
 
 extern const struct object_ops hwpt_object_ops;

@@ -5,7 +5,6 @@
  */
 #include <linux/err.h>
 #include <linux/iommukit.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "compat.h"
@@ -13,7 +12,6 @@
 #include "domain.h"
 #include "domain_soft.h"
 #include "fail.h"
-#include "ioas.h"
 #include "private.h"
 #include "soft_readers.h"
 
@@ -231,32 +229,10 @@ int iommukit_soft_device_fault(struct iommukit_soft_device *sdev,
 			       unsigned long iova, size_t length,
 			       unsigned int flags)
 {
-	unsigned long last;
-	const struct domain *domain;
-	bool any = false;
-	struct ioas *ioas;
-	int rc;
-
 	if ((flags & ~IOMMUKIT_ACCESS_RW_WRITE) || !length)
 		return -EINVAL;
-	if (check_add_overflow(iova, length - 1, &last))
-		return -EOVERFLOW;
-	ioas = device_hold_ioas(sdev->dev, &domain);
-	if (IS_ERR(ioas))
-		return PTR_ERR(ioas);
-	do {
-		rc = iova_space_fault(&ioas->space, domain, &iova, last,
-				      flags & IOMMUKIT_ACCESS_RW_WRITE);
-		any = any || rc > 0;
-		if (fatal_signal_pending(current))
-			rc = -EINTR;
-		cond_resched();
-	} while (rc >= 0 && iova - 1 != last);
-	object_release(&ioas->obj);
-	/* Of memory that changes all the time, the copy may find some. */
-	if (rc == -EAGAIN)
-		return 0;
-	return rc < 0 ? rc : any ? 0 : -ENOENT;
+	return device_fault(sdev->dev, iova, length,
+			    flags & IOMMUKIT_ACCESS_RW_WRITE);
 }
 EXPORT_SYMBOL_IOMMUKIT(iommukit_soft_device_fault);
 

@@ -438,21 +438,21 @@ static int __init iommukit_init(void)
 	if (sscanf(IOMMUKIT_VERSION, "%u.%u.%u", &version[0], &version[1],
 		   &version[2]) != 3)
 		return -EINVAL;
-	rc = pages_cache_create();
+	rc = ondemand_init();
 	if (rc)
 		return rc;
+	rc = pages_cache_create();
+	if (rc)
+		goto err_ondemand;
 	rc = iova_cache_create();
 	if (rc)
 		goto err_pages;
 	rc = domain_soft_cache_create();
 	if (rc)
 		goto err_iova;
-	rc = ondemand_init();
-	if (rc)
-		goto err_domain_soft;
 	rc = iotlb_init();
 	if (rc)
-		goto err_ondemand;
+		goto err_domain_soft;
 	rc = misc_register(&iommukit_misc);
 	if (rc)
 		goto err_iotlb;
@@ -460,14 +460,14 @@ static int __init iommukit_init(void)
 
 err_iotlb:
 	iotlb_exit();
-err_ondemand:
-	ondemand_exit();
 err_domain_soft:
 	domain_soft_cache_destroy();
 err_iova:
 	iova_cache_destroy();
 err_pages:
 	pages_cache_destroy();
+err_ondemand:
+	ondemand_exit();
 	return rc;
 }
 
@@ -475,10 +475,11 @@ static void __exit iommukit_exit(void)
 {
 	misc_deregister(&iommukit_misc);
 	iotlb_exit();
-	ondemand_exit();
 	domain_soft_cache_destroy();
 	iova_cache_destroy();
+	/* Ends what domains have kept, which may be on-demand memory. */
 	pages_cache_destroy();
+	ondemand_exit();
 }
 
 module_init(iommukit_init);

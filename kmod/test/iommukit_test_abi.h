@@ -119,6 +119,10 @@ enum {
 	IOMMUKIT_TEST_OP_MOCK_FAULTS = 0x131,
 	/* What a mock device, @id, has seen */
 	IOMMUKIT_TEST_OP_MOCK_STATS = 0x132,
+	/* What a mock device, @id, lacks is found, as if it had asked for it */
+	IOMMUKIT_TEST_OP_MOCK_FAULT = 0x133,
+	/* Without @id: how domains of DEVICE_FAULTS unmap from now on */
+	IOMMUKIT_TEST_OP_MOCK_UNMAP_HOW = 0x134,
 
 	/*
 	 * A client of the IOTLB @id, and its readers, which last as long as its fd;
@@ -227,6 +231,17 @@ enum {
 	IOMMUKIT_TEST_DEVICE_SW_MSI = 1 << 17,
 	/* Its domains keep the last page of what is unmapped */
 	IOMMUKIT_TEST_DEVICE_KEEPS = 1 << 18,
+	/* It asks for what is not mapped, and waits for it */
+	IOMMUKIT_TEST_DEVICE_FAULTS = 1 << 19,
+};
+
+enum {
+	IOMMUKIT_TEST_UNMAP_AS_ASKED = 0,
+	/* Also what follows, up to the next multiple of 2 MiB or hole */
+	IOMMUKIT_TEST_UNMAP_MORE = 1,
+	/* One page of the kernel, if it was more */
+	IOMMUKIT_TEST_UNMAP_LESS = 2,
+	IOMMUKIT_TEST_UNMAP_NOTHING = 3,
 };
 
 /* What GET_HW_INFO says of a mock device */
@@ -348,6 +363,14 @@ struct iommukit_test_cmd {
 			/* ... how often a domain was prepared for interrupts */
 			__u32 out_msi;
 		} mock_stats;
+		struct {
+			__aligned_u64 iova;
+			__aligned_u64 length;
+			__u32 write;
+		} mock_fault;
+		struct {
+			__u32 how;
+		} mock_unmap_how;
 		struct {
 			__u32 flags;
 			__u32 out_access_pages_id;

@@ -60,6 +60,8 @@ int test_mock_domain(const struct test_request *req);
 int test_mock_domain_replace(const struct test_request *req);
 int test_mock_create(const struct test_request *req);
 int test_mock_stats(const struct test_request *req);
+int test_mock_fault(const struct test_request *req);
+int test_mock_unmap_how(const struct test_request *req);
 int test_trigger_iopf(const struct test_request *req);
 int test_check_map(const struct test_request *req);
 int test_check_iotlb(const struct test_request *req);

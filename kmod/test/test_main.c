@@ -161,6 +161,8 @@ static const struct {
 	{ IOMMUKIT_TEST_OP_MOCK_CREATE, test_mock_create },
 	{ IOMMUKIT_TEST_OP_MOCK_FAULTS, test_trigger_iopf },
 	{ IOMMUKIT_TEST_OP_MOCK_STATS, test_mock_stats },
+	{ IOMMUKIT_TEST_OP_MOCK_FAULT, test_mock_fault },
+	{ IOMMUKIT_TEST_OP_MOCK_UNMAP_HOW, test_mock_unmap_how },
 	{ IOMMUKIT_TEST_OP_IOTLB_CLIENT_CREATE, test_iotlb_client_create },
 	{ IOMMUKIT_TEST_OP_IOTLB_BEHAVIOUR, test_iotlb_behaviour },
 	{ IOMMUKIT_TEST_OP_IOTLB_CANCEL, test_iotlb_cancel },

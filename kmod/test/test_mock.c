@@ -9,6 +9,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "device.h"
@@ -24,7 +25,8 @@
 		    IOMMUKIT_TEST_DEVICE_PASID)
 #define MOCK_CREATE_FLAGS (MOCK_FLAGS | IOMMUKIT_TEST_DEVICE_REGION | \
 			   IOMMUKIT_TEST_DEVICE_SW_MSI | \
-			   IOMMUKIT_TEST_DEVICE_KEEPS)
+			   IOMMUKIT_TEST_DEVICE_KEEPS | \
+			   IOMMUKIT_TEST_DEVICE_FAULTS)
 #define MOCK_FAULTS_MAX 8
 
 /**
@@ -73,9 +75,12 @@ static void mock_group_put(struct mock_group *group)
 
 /* ---- as the core sees it ---- */
 
-/* Those of a domain that keeps something, and of any other */
+/* Those of a domain that keeps something, of one that faults, and of any other */
 static struct domain_ops mock_keeping_ops;
+static struct domain_ops mock_faulting_ops;
 static const struct domain_ops *mock_ops;
+
+static u32 mock_unmap_how;
 
 static size_t mock_unmap_less(struct domain *domain, unsigned long iova,
 			      size_t length, struct domain_gather *gather)
@@ -83,11 +88,39 @@ static size_t mock_unmap_less(struct domain *domain, unsigned long iova,
 	return mock_ops->unmap(domain, iova, length - MOCK_PAGE_SIZE, gather);
 }
 
+/* As IOMMUs that take a large entry away as a whole */
+static size_t mock_unmap_more(struct domain *domain, unsigned long iova,
+			      size_t length, struct domain_gather *gather)
+{
+	unsigned long end = iova + length;
+
+	while (end % SZ_2M &&
+	       domain->ops->iova_to_phys(domain, end) != PHYS_ADDR_MAX)
+		end += MOCK_PAGE_SIZE;
+	return mock_ops->unmap(domain, iova, end - iova, gather);
+}
+
+static size_t mock_unmap_somehow(struct domain *domain, unsigned long iova,
+				 size_t length, struct domain_gather *gather)
+{
+	switch (READ_ONCE(mock_unmap_how)) {
+	case IOMMUKIT_TEST_UNMAP_MORE:
+		return mock_unmap_more(domain, iova, length, gather);
+	case IOMMUKIT_TEST_UNMAP_LESS:
+		length = min(length, PAGE_SIZE);
+		break;
+	case IOMMUKIT_TEST_UNMAP_NOTHING:
+		return 0;
+	}
+	return mock_ops->unmap(domain, iova, length, gather);
+}
+
 static struct domain *mock_domain_create(void *priv, unsigned int flags)
 {
 	struct mock_device *mock = priv;
 	bool by_page = (flags & DOMAIN_CREATE_DIRTY) ||
-		       (mock->flags & IOMMUKIT_TEST_DEVICE_KEEPS);
+		       (mock->flags & (IOMMUKIT_TEST_DEVICE_KEEPS |
+				       IOMMUKIT_TEST_DEVICE_FAULTS));
 	unsigned long sizes = MOCK_PAGE_SIZE;
 	struct domain *domain;
 
@@ -103,6 +136,15 @@ static struct domain *mock_domain_create(void *priv, unsigned int flags)
 		ops.unmap = mock_unmap_less;
 		mock_keeping_ops = ops;
 		domain->ops = &mock_keeping_ops;
+	}
+	if (!IS_ERR(domain) && (mock->flags & IOMMUKIT_TEST_DEVICE_FAULTS)) {
+		struct domain_ops ops = *domain->ops;
+
+		mock_ops = domain->ops;
+		ops.unmap = mock_unmap_somehow;
+		mock_faulting_ops = ops;
+		domain->ops = &mock_faulting_ops;
+		domain->faults = true;
 	}
 	return domain;
 }
@@ -296,7 +338,9 @@ int test_mock_create(const struct test_request *req)
 	};
 
 	if ((spec.flags & ~MOCK_CREATE_FLAGS) || cmd->mock_create.__reserved ||
-	    spec.region.first > spec.region.last)
+	    spec.region.first > spec.region.last ||
+	    (spec.flags & IOMMUKIT_TEST_DEVICE_KEEPS &&
+	     spec.flags & IOMMUKIT_TEST_DEVICE_FAULTS))
 		return -EINVAL;
 	return mock_create(req, &spec);
 }
@@ -317,6 +361,33 @@ int test_mock_domain_replace(const struct test_request *req)
 		return ret;
 	cmd->mock_domain_replace.pt_id = pt_id;
 	return test_respond(req);
+}
+
+int test_mock_fault(const struct test_request *req)
+{
+	struct iommukit_test_cmd *cmd = req->cmd;
+	struct mock_device *mock;
+	int ret;
+
+	if (!cmd->mock_fault.length)
+		return -EINVAL;
+	mock = mock_get(req->ictx, cmd->id);
+	if (IS_ERR(mock))
+		return PTR_ERR(mock);
+	ret = device_fault(mock->dev, cmd->mock_fault.iova,
+			   cmd->mock_fault.length, cmd->mock_fault.write);
+	object_put(req->ictx, &mock->obj);
+	return ret;
+}
+
+int test_mock_unmap_how(const struct test_request *req)
+{
+	u32 how = req->cmd->mock_unmap_how.how;
+
+	if (how > IOMMUKIT_TEST_UNMAP_NOTHING)
+		return -EINVAL;
+	WRITE_ONCE(mock_unmap_how, how);
+	return 0;
 }
 
 int test_mock_stats(const struct test_request *req)
