@@ -134,22 +134,11 @@ Report run_read(Session &session, const Arguments &args)
 
 Report run_watch(Session &session, const Arguments &args)
 {
-	// A day is longer than anybody looks, and short enough to be counted.
-	constexpr std::uint64_t longest = 24 * 60 * 60 * 1000;
 	DirtySource source = find_dirty_source(session, args);
 	DirtyArea area = find_dirty_area(session, source, args);
-	std::uint64_t interval = args.number("interval").value_or(1000);
 
-	if (interval > longest)
-		throw usage_failure("an interval of " + std::to_string(interval) +
-					    " ms is too long",
-				    "at most a day: " + std::to_string(longest));
-	if (args.has("count") && !args.need_number("count"))
-		throw usage_failure("count is 0", "leave it out to watch until Ctrl-C");
 	return watch_dirty(session, source, area,
-			   {.interval = std::chrono::milliseconds(interval),
-			    .count = args.number("count"),
-			    .svg = args.text("svg")});
+			   {.pace = pace_of(args), .svg = args.text("svg")});
 }
 
 constexpr Param ioas_param = {"ioas", Kind::id, Place::key,
@@ -176,9 +165,8 @@ constexpr std::array watch_params = {
 	ioas_param,
 	hwpt_param,
 	page_size_param,
-	Param{"interval", Kind::number, Place::key,
-	      "milliseconds between readings; 1000 if left out"},
-	Param{"count", Kind::number, Place::key, "readings; until Ctrl-C if left out"},
+	interval_param,
+	count_param,
 	Param{"svg", Kind::path, Place::key, "draw the picture to a file, too"},
 	ranges_param,
 };

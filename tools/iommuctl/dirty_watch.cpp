@@ -191,8 +191,8 @@ Report watch_dirty(Session &session, const DirtySource &source, const DirtyArea 
 
 	if (options.svg && !session.dry_run())
 		svg.emplace(*options.svg);
-	while (!options.count || watch.totals.readings < *options.count) {
-		if (watch.totals.readings && interruption.wait(options.interval))
+	while (options.pace.goes_on(watch.totals.readings)) {
+		if (watch.totals.readings && interruption.wait(options.pace.interval))
 			break;
 		DirtyReading reading = read_dirty(source, area, Marks::clear);
 		// A dry run has no time that passes.

@@ -3,9 +3,9 @@
 #pragma once
 
 #include "dirty_reading.h"
+#include "pace.h"
 #include "report.h"
 
-#include <chrono>
 #include <optional>
 #include <string>
 
@@ -16,9 +16,7 @@ extern const FieldTable heat_table;
 extern const FieldTable watch_table;
 
 struct WatchOptions {
-	std::chrono::milliseconds interval{1000};
-	// None: until it is interrupted.
-	std::optional<std::uint64_t> count = {};
+	Pace pace = {};
 	// A file to draw the picture to.
 	std::optional<std::string> svg = {};
 };

@@ -5,7 +5,6 @@
 #include "iotlb_top.h"
 
 #include "amounts.h"
-#include "failure.h"
 #include "interruption.h"
 #include "iotlb_counters.h"
 #include "latency_histogram.h"
@@ -186,19 +185,6 @@ Report top_report(const Output &output, const IotlbRecord &record, const Totals 
 		.primary("misses");
 }
 
-milliseconds interval_of(const Arguments &args)
-{
-	// A day is longer than anybody looks, and short enough to be counted.
-	constexpr std::uint64_t longest = 24 * 60 * 60 * 1000;
-	std::uint64_t interval = args.number("interval").value_or(1000);
-
-	if (interval > longest)
-		throw usage_failure("an interval of " + std::to_string(interval) +
-					    " ms is too long",
-				    "at most a day: " + std::to_string(longest));
-	return milliseconds(interval);
-}
-
 } // namespace
 
 constinit const FieldTable tick_table = {"tick", tick_fields};
@@ -208,20 +194,17 @@ Report run_top(Session &session, const Arguments &args)
 {
 	const Output &output = session.output();
 	IotlbRecord &record = session.iotlb(args.id("id"));
-	milliseconds interval = interval_of(args);
-	auto count = args.number("count");
+	Pace pace = pace_of(args);
 	auto path = args.text("svg");
 	std::optional<SvgFile> svg;
 	Totals totals;
 
-	if (count && !*count)
-		throw usage_failure("count is 0", "leave it out to watch until Ctrl-C");
 	Interruption interruption;
 	Screen screen(output);
 	if (path && !session.dry_run())
 		svg.emplace(*path);
-	while (!count || totals.readings < *count) {
-		if (totals.readings && interruption.wait(interval))
+	while (pace.goes_on(totals.readings)) {
+		if (totals.readings && interruption.wait(pace.interval))
 			break;
 		Reading reading = read(record, totals.readings + 1);
 		// A dry run has no time that passes.

@@ -4,6 +4,7 @@
 
 #include "command_table.h"
 #include "iotlb_entries.h"
+#include "pace.h"
 
 #include <array>
 
@@ -16,9 +17,8 @@ Report run_top(Session &session, const Arguments &args);
 
 inline constexpr std::array top_params = {
 	optional_iotlb_param,
-	Param{"interval", Kind::number, Place::key,
-	      "milliseconds between readings; 1000 if left out"},
-	Param{"count", Kind::number, Place::key, "readings; until Ctrl-C if left out"},
+	interval_param,
+	count_param,
 	Param{"svg", Kind::path, Place::key, "draw the picture to a file, too"},
 };
 
