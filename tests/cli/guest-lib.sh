@@ -20,6 +20,36 @@ session()
 	err=$(cat "$work/err")
 }
 
+# tell LINE...: gives them to the session that is held; returns when they are done, or one
+# has failed.
+tell()
+{
+	told=$((told + 1))
+	printf '%s\n' "$@" version >&3
+	until [ "$(grep -c '^iommuctl [0-9]' "$work/held")" -ge "$told" ] ||
+		grep -q '^hint: ' "$work/held"; do
+		usleep 10000
+	done
+}
+
+# hold LINE...: a session that runs them, and stays open on descriptor 3 until release.
+hold()
+{
+	told=0
+	mkfifo "$work/fifo"
+	iommuctl shell <"$work/fifo" >"$work/held" 2>&1 &
+	holder=$!
+	exec 3>"$work/fifo"
+	tell "$@"
+}
+
+release()
+{
+	exec 3>&-
+	wait "$holder" 2>/dev/null
+	rm "$work/fifo"
+}
+
 # Runs a command; leaves $out, $err, $status.
 run()
 {

@@ -57,7 +57,8 @@ void check_memlock(const BackingOptions &options, Bytes size, const std::string 
 {
 	auto limit = memlock_limit();
 
-	if (!limit || options.mapped + size <= *limit)
+	// What is never pinned is not charged.
+	if (options.ondemand || !limit || options.mapped + size <= *limit)
 		return;
 	std::string text = what + " (" + human_size(size.value) + ") ";
 	if (options.mapped.value)
@@ -80,6 +81,7 @@ BackingPtr make_backing(const BackingOptions &options, std::string kind, Bytes s
 	backing->kind = std::move(kind);
 	backing->content = size;
 	backing->length = round_up(size, page);
+	backing->ondemand = options.ondemand;
 	check_memlock(options, backing->length, "the size");
 	return backing;
 }
@@ -88,11 +90,11 @@ BackingPtr make_backing(const BackingOptions &options, std::string kind, Bytes s
 struct OpenFile {
 	Fd fd;
 	struct stat stat;
-	bool mappable; // tmpfs or hugetlbfs
+	bool mappable; // as it is
 	Bytes page;
 };
 
-OpenFile open_file(const std::string &path, bool writable)
+OpenFile open_file(const std::string &path, bool writable, bool ondemand)
 {
 	OpenFile file{};
 	struct statfs fs;
@@ -111,7 +113,8 @@ OpenFile open_file(const std::string &path, bool writable)
 	if (file.stat.st_size == 0)
 		throw Failure(Exit::usage, path + " is empty",
 			      "there is nothing to map; see ls -l " + path);
-	file.mappable = fs.f_type == TMPFS_MAGIC || fs.f_type == HUGETLBFS_MAGIC;
+	file.mappable =
+		ondemand || fs.f_type == TMPFS_MAGIC || fs.f_type == HUGETLBFS_MAGIC;
 	file.page = fs.f_type == HUGETLBFS_MAGIC
 			    ? Bytes(static_cast<std::uint64_t>(fs.f_bsize))
 			    : page_size();
@@ -150,8 +153,8 @@ void load(const BackingOptions &options, Backing &backing, int from, Bytes offse
 	}
 }
 
-// Without IOAS_MAP_FILE the module gets the address of a shared mapping, which
-// is the same memory, but goes with the process.
+// Without IOAS_MAP_FILE, and on demand, the module gets the address of a shared mapping,
+// which is the same memory, but goes with the process.
 void map_shared(Backing &backing, bool writable)
 {
 	backing.memory = Memory::of_file(backing.fd(), backing.offset, backing.length,
@@ -198,12 +201,12 @@ BackingPtr memfd_backing(const BackingOptions &options, Bytes size, bool huge)
 	Bytes page = huge ? Bytes(2 << 20) : page_size();
 	auto backing = make_backing(options, "memfd", size, page);
 
-	backing->as_file = options.map_file;
+	backing->as_file = options.map_file && !options.ondemand;
 	if (options.dry_run)
 		return backing;
 	backing->memfd.emplace(backing->length,
 			       huge ? MemFd::Pages::huge : MemFd::Pages::normal);
-	if (!options.map_file)
+	if (!backing->as_file)
 		map_shared(*backing, true);
 	return backing;
 }
@@ -212,7 +215,7 @@ BackingPtr file_backing(const BackingOptions &options, const std::string &path,
 			Bytes offset, std::optional<Bytes> length)
 {
 	bool writable = options.permission != Permission::read;
-	OpenFile file = open_file(path, writable);
+	OpenFile file = open_file(path, writable, options.ondemand.has_value());
 	Bytes size(static_cast<std::uint64_t>(file.stat.st_size));
 
 	if (offset >= size)
@@ -238,7 +241,8 @@ BackingPtr file_backing(const BackingOptions &options, const std::string &path,
 	// The kernel pins whole pages of a file only; a last page that is not whole
 	// is reached through a mapping of the file instead.
 	bool whole = !file.mappable || offset + backing->length <= size;
-	backing->as_file = options.map_file && whole;
+	backing->ondemand = options.ondemand;
+	backing->as_file = options.map_file && whole && !options.ondemand;
 	check_memlock(options, backing->length, path);
 	if (file.mappable) {
 		backing->offset = offset;

@@ -5,6 +5,7 @@
 
 #include "ioas.h"
 #include "memory.h"
+#include "ondemand.h"
 #include "output.h"
 #include "types.h"
 
@@ -27,6 +28,8 @@ struct Backing {
 
 	// The kernel gets the file, not an address.
 	bool as_file = false;
+	// Of an on-demand mapping, which stands for the addresses, not for the pages.
+	std::optional<iommukit::FaultAround> ondemand = {};
 	int fd() const { return memfd ? memfd->fd() : file.get(); }
 };
 
@@ -38,8 +41,9 @@ struct BackingOptions {
 	bool dry_run = false;
 	// The module knows IOAS_MAP_FILE.
 	bool map_file = true;
+	std::optional<iommukit::FaultAround> ondemand = {};
 	iommukit::Permission permission = iommukit::Permission::read_write;
-	// What the session has mapped already, for the memlock check.
+	// What the session has mapped already and may be pinned, for the memlock check.
 	iommukit::Bytes mapped;
 };
 
@@ -48,7 +52,8 @@ BackingPtr huge_backing(const BackingOptions &options, iommukit::Bytes size,
 			iommukit::Bytes page);
 BackingPtr memfd_backing(const BackingOptions &options, iommukit::Bytes size, bool huge);
 // Files of tmpfs and hugetlbfs are mapped as they are, others are loaded into
-// a memfd: a kernel can only keep the former pinned.
+// a memfd: a kernel can only keep the former pinned. On demand none is pinned, and each
+// is mapped as it is.
 BackingPtr file_backing(const BackingOptions &options, const std::string &path,
 			iommukit::Bytes offset, std::optional<iommukit::Bytes> length);
 

@@ -121,6 +121,9 @@ std::string member_text(const void *cmd, const Member &member)
 	case Role::iotlb_stats_flags:
 	case Role::chan_features:
 	case Role::msg_flags:
+	case Role::prefetch_flags:
+	case Role::ondemand_query_flags:
+	case Role::ondemand_iova:
 	case Role::chosen:
 		return hex(value);
 	case Role::ranges:
@@ -192,6 +195,9 @@ void DryRunChannel::answer(unsigned long request, void *arg)
 			set_member(arg, *member, UINT32_MAX);
 	if (request == IOMMUKIT_IOTLB_QUERY)
 		static_cast<iommukit_iotlb_query *>(arg)->count = 0;
+	// At least one page is there.
+	if (request == IOMMUKIT_IOAS_PREFETCH)
+		static_cast<iommukit_ioas_prefetch *>(arg)->out_pages = 1;
 	if (request == IOMMUKIT_INFO) {
 		auto *info = static_cast<iommukit_info *>(arg);
 		Version version = tool_version();
@@ -199,7 +205,8 @@ void DryRunChannel::answer(unsigned long request, void *arg)
 		info->out_version_minor = static_cast<std::uint16_t>(version.minor);
 		info->out_version_patch = static_cast<std::uint16_t>(version.patch);
 		info->out_features = IOMMUKIT_FEATURE_MAP_FILE |
-				     IOMMUKIT_FEATURE_IOAS_DIRTY | IOMMUKIT_FEATURE_IOTLB;
+				     IOMMUKIT_FEATURE_IOAS_DIRTY |
+				     IOMMUKIT_FEATURE_IOTLB | IOMMUKIT_FEATURE_ONDEMAND;
 		info->out_page_sizes = 4096;
 	}
 }

@@ -15,7 +15,8 @@ std::string dump_bash();
 std::string dump_zsh();
 std::string dump_fish();
 
-// A section of the man page.
+// Sections of the man page.
 extern const std::string_view man_iotlb;
+extern const std::string_view man_ondemand;
 
 } // namespace ctl

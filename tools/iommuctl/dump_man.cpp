@@ -130,7 +130,7 @@ notes what devices write by it.
 A memfd, or a file of tmpfs or hugetlbfs, is mapped as it is. Any other file is
 loaded into a memfd first, so that drivers see a copy of its contents. The last
 page is padded with zeroes. A mapping larger than RLIMIT_MEMLOCK is refused
-unless the process has CAP_IPC_LOCK.
+unless the process has CAP_IPC_LOCK. On demand no file is loaded, and no size refused.
 )";
 
 constexpr std::string_view tail = R"(.SH FILES
@@ -188,6 +188,15 @@ iommuctl \-c '$s = ioas add' \-c '$m = map anonymous 2M' \-c '$t = iotlb add' \e
          \-c 'iotlb serve $t identity page 4K background' \-c 'dma bind' \e
          \-c 'dma attach iotlb $t' \-c 'dma copy $m $m+1M length 1M' \e
          \-c 'iotlb top $t count 1'
+.fi
+.PP
+Let a device write into a sparse file of 10 GiB, of which it finds pages as it goes:
+.PP
+.nf
+truncate \-s 10G sparse
+iommuctl \-c 'ioas add' \-c '$m = map file sparse perm rw ondemand' \e
+         \-c 'device add soft' \-c 'device attach' \-c 'dma fill $m+5G length 1M' \e
+         \-c 'ondemand show $m'
 .fi
 .PP
 See what keeps the module from working:
@@ -318,6 +327,7 @@ std::string dump_man()
 		out += object_section(*object);
 	out += builtins_section();
 	out += session;
+	out += man_ondemand;
 	out += man_iotlb;
 	out += fields_section();
 	out += exit_section();

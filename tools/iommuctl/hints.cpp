@@ -36,6 +36,8 @@ constexpr std::array hints = {
 	     "something is mapped there already: ioas show; or leave out iova"},
 	Hint{"IOAS_MAP_FILE", EEXIST,
 	     "something is mapped there already: ioas show; or leave out iova"},
+	Hint{"IOAS_MAP_ONDEMAND", EEXIST,
+	     "something is mapped there already: ioas show; or leave out iova"},
 	Hint{"IOAS_COPY", EEXIST,
 	     "something is mapped at the destination already: ioas show; or leave out "
 	     "iova"},
@@ -45,6 +47,9 @@ constexpr std::array hints = {
 	Hint{"IOAS_MAP_FILE", EINVAL,
 	     "iova, offset and length must be multiples of the alignment and outside "
 	     "reserved ranges: ioas ranges"},
+	Hint{"IOAS_MAP_ONDEMAND", EINVAL,
+	     "iova must be a multiple of the page size and of the alignment, and outside "
+	     "reserved ranges: ioas ranges"},
 	Hint{"IOAS_COPY", EINVAL,
 	     "iova and length must be multiples of the destination's alignment: ioas "
 	     "ranges"},
@@ -52,6 +57,22 @@ constexpr std::array hints = {
 	     "no room in the allowed ranges: ioas show, then ioas allow or unmap"},
 	Hint{"IOAS_MAP_FILE", ENOSPC,
 	     "no room in the allowed ranges: ioas show, then ioas allow or unmap"},
+	Hint{"IOAS_MAP_ONDEMAND", ENOSPC,
+	     "no room in the allowed ranges: ioas show, then ioas allow or unmap"},
+	Hint{"IOAS_MAP_ONDEMAND", EOPNOTSUPP,
+	     "a HWPT of the IOAS has a device that cannot wait for pages, or the kernel "
+	     "cannot tell of changes of memory: hwpt show, device show"},
+	Hint{"IOAS_PREFETCH", EFAULT,
+	     "nothing is at that address of the process, or not with that permission, or "
+	     "its process is gone; with no-fault, it was not touched yet: ondemand show"},
+	Hint{"IOAS_PREFETCH", EPERM,
+	     "the mapping does not allow writing: prefetch without write"},
+	Hint{"IOAS_PREFETCH", ENOENT, "nothing is mapped there: ioas show"},
+	Hint{"ONDEMAND_QUERY", ENOENT,
+	     "nothing is mapped on demand there: ioas show; map ... ondemand"},
+	Hint{"IOAS_COPY", EOPNOTSUPP,
+	     "the source is mapped on demand, and a device of the destination cannot wait "
+	     "for pages: device show"},
 	Hint{"IOAS_COPY", ENOSPC,
 	     "no room in the allowed ranges: ioas show, then ioas allow or unmap"},
 	Hint{"IOAS_MAP_FILE", EPERM,
@@ -119,10 +140,10 @@ constexpr std::array hints = {
 	     "the IOTLB forgets sooner than it is filled: iotlb set entries"},
 	Hint{"DMA_TRANSFER", EFAULT,
 	     "the memory behind the range is gone, or shrank, or the IOTLB has no "
-	     "translation for it: ioas show, iotlb dump"},
+	     "translation for it: ioas show, ondemand show, iotlb dump"},
 	Hint{"DMA_START", EFAULT,
 	     "the memory behind the range is gone, or shrank, or the IOTLB has no "
-	     "translation for it: ioas show, iotlb dump"},
+	     "translation for it: ioas show, ondemand show, iotlb dump"},
 	Hint{"DMA_TRANSFER", EINVAL,
 	     "pinning needs a port bound with pin, reading and writing cannot run in "
 	     "the kernel thread, and a file must not have shrunk: help dma"},
@@ -131,7 +152,8 @@ constexpr std::array hints = {
 	Hint{"DMA_TRANSFER", ECANCELED,
 	     "the pages were unmapped meanwhile; map them again: ioas show"},
 	Hint{"HWPT_ALLOC", EOPNOTSUPP,
-	     "the device cannot do that: device info tells what it can"},
+	     "the device cannot do that: device info tells what it can; or it cannot wait "
+	     "for pages of on-demand mappings: ioas show"},
 	Hint{"HWPT_ALLOC", EADDRINUSE,
 	     "mappings or allowed ranges of the IOAS lie where the device cannot reach, "
 	     "or are not aligned for it: ioas show"},
@@ -189,8 +211,14 @@ constexpr std::array hints = {
 	Hint{"DEVICE_ATTACH", EIO,
 	     "its IOMMU took neither the new HWPT nor the old one, and the device is kept "
 	     "from all memory: device detach, with all of its group"},
+	Hint{"DEVICE_ATTACH", EOPNOTSUPP,
+	     "the IOAS has on-demand mappings, for whose pages the device cannot wait: "
+	     "ioas show; map them without ondemand"},
 	Hint{"DEVICE_DETACH", EINVAL, "it is not attached: device show"},
 	Hint{"TEST_CMD", EINVAL, "the HWPT suits other devices only: hwpt show"},
+	Hint{"TEST_CMD", EOPNOTSUPP,
+	     "the IOAS has on-demand mappings, for whose pages the mock device cannot "
+	     "wait: ioas show; map them without ondemand"},
 	Hint{"TEST_CMD", EADDRINUSE,
 	     "mappings or allowed ranges of the IOAS lie where the mock device cannot "
 	     "reach (16M to 2G-1), or are not aligned for it: ioas show"},

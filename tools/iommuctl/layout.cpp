@@ -78,6 +78,8 @@ std::string mapping_text(const MappingRecord &mapping)
 
 	if (!mapping.backing->source.empty())
 		out += " " + mapping.backing->source;
+	if (mapping.backing->ondemand)
+		out += " (on demand)";
 	if (mapping.uncertain)
 		out += " (an unmap failed: may be gone)";
 	return out;

@@ -6,10 +6,12 @@
 #include "failure.h"
 #include "mapping_table.h"
 #include "objects.h"
+#include "obstacles.h"
 #include "session.h"
 #include "words.h"
 
 #include <array>
+#include <bit>
 #include <cerrno>
 
 namespace ctl {
@@ -29,6 +31,8 @@ constexpr std::array mapping_fields = {
 	Field{"source", Show::text, "path of the file, if there is one"},
 	Field{"address", Show::address,
 	      "address in the memory of iommuctl, if it is mapped from there"},
+	Field{"fault_around", Show::number,
+	      "pages that are looked at around one that is touched; none: not on demand"},
 };
 
 constexpr std::array unmap_fields = {
@@ -38,15 +42,75 @@ constexpr std::array unmap_fields = {
 };
 constexpr FieldTable unmap_table = {"unmap", unmap_fields};
 
-// Puts a backing into the kernel's address space and into the session's books.
-Report add_mapping(IoasRecord &ioas, BackingPtr backing, Permission permission,
-		   std::optional<Iova> fixed)
+FaultAround parse_fault_around(std::uint64_t pages)
 {
-	Iova iova = backing->as_file
-			    ? ioas.ioas.map_file(backing->fd(), backing->offset,
-						 backing->length, permission, fixed)
-			    : ioas.ioas.map(backing->memory.data(), backing->length,
-					    permission, fixed);
+	constexpr std::uint64_t most = 1 << IOMMUKIT_ONDEMAND_FAULT_AROUND_MAX;
+
+	if (!std::has_single_bit(pages) || pages > most)
+		throw usage_failure("cannot look at " + std::to_string(pages) +
+					    " pages at a time",
+				    "fault-around is a power of two, at most " +
+					    std::to_string(most));
+	return {static_cast<std::uint32_t>(std::countr_zero(pages))};
+}
+
+// Whether it is to be mapped on demand, and how.
+std::optional<FaultAround> ondemand_use(Session &session, const Arguments &args)
+{
+	auto pages = args.number("fault-around");
+
+	if (!args.has("ondemand") && pages)
+		throw usage_failure("fault-around is for what is mapped on demand",
+				    "give ondemand, too");
+	if (!args.has("ondemand"))
+		return std::nullopt;
+	if (!session.context().info.has(IOMMUKIT_FEATURE_ONDEMAND))
+		throw Failure(Exit::unsupported, "this module has no on-demand mappings",
+			      "iommuctl module status compares the versions");
+	return pages ? parse_fault_around(*pages) : FaultAround();
+}
+
+// In pages; the kernel does not say what it has taken for the default, the header does.
+Json fault_around_pages(const Backing &backing)
+{
+	constexpr std::uint64_t default_pages = 16;
+
+	if (!backing.ondemand)
+		return {};
+	if (backing.ondemand->order == IOMMUKIT_ONDEMAND_FAULT_AROUND_DEFAULT)
+		return default_pages;
+	return std::uint64_t(1) << backing.ondemand->order;
+}
+
+BackingOptions backing_options(Session &session, const Arguments &args,
+			       Permission permission)
+{
+	return session.backing_options(permission, ondemand_use(session, args));
+}
+
+Iova map_backing(Session &session, const IoasRecord &ioas, const Backing &backing,
+		 Permission permission, std::optional<Iova> fixed)
+{
+	const void *memory = backing.memory.data();
+
+	if (backing.as_file)
+		return ioas.ioas.map_file(backing.fd(), backing.offset, backing.length,
+					  permission, fixed);
+	if (!backing.ondemand)
+		return ioas.ioas.map(memory, backing.length, permission, fixed);
+	try {
+		return map_ondemand(ioas.ioas, memory, backing.length, permission, fixed,
+				    *backing.ondemand);
+	} catch (const Error &error) {
+		throw ondemand_failure(session, ioas.ioas.id(), error);
+	}
+}
+
+// Puts a backing into the kernel's address space and into the session's books.
+Report add_mapping(Session &session, IoasRecord &ioas, BackingPtr backing,
+		   Permission permission, std::optional<Iova> fixed)
+{
+	Iova iova = map_backing(session, ioas, *backing, permission, fixed);
 	MappingRecord record{iova,    backing->length, backing->content, permission,
 			     backing, false,	       Bytes(0)};
 	const MappingRecord &added = ioas.add(std::move(record));
@@ -60,8 +124,8 @@ Report run_anonymous(Session &session, const Arguments &args)
 	IoasRecord &ioas = session.ioas(args.id("ioas"));
 	auto permission = parse_permission(args.text("perm"), Permission::read_write);
 
-	return add_mapping(ioas,
-			   anonymous_backing(session.backing_options(permission),
+	return add_mapping(session, ioas,
+			   anonymous_backing(backing_options(session, args, permission),
 					     *args.size("size")),
 			   permission, args.iova("iova"));
 }
@@ -72,8 +136,8 @@ Report run_huge(Session &session, const Arguments &args)
 	IoasRecord &ioas = session.ioas(args.id("ioas"));
 	auto permission = parse_permission(args.text("perm"), Permission::read_write);
 
-	return add_mapping(ioas,
-			   huge_backing(session.backing_options(permission),
+	return add_mapping(session, ioas,
+			   huge_backing(backing_options(session, args, permission),
 					*args.size("size"),
 					args.size("page").value_or(default_page)),
 			   permission, args.iova("iova"));
@@ -84,8 +148,8 @@ Report run_memfd(Session &session, const Arguments &args)
 	IoasRecord &ioas = session.ioas(args.id("ioas"));
 	auto permission = parse_permission(args.text("perm"), Permission::read_write);
 
-	return add_mapping(ioas,
-			   memfd_backing(session.backing_options(permission),
+	return add_mapping(session, ioas,
+			   memfd_backing(backing_options(session, args, permission),
 					 *args.size("size"), args.has("huge")),
 			   permission, args.iova("iova"));
 }
@@ -96,11 +160,12 @@ Report run_file(Session &session, const Arguments &args)
 	// Nobody expects a device to scribble over a file that was only named.
 	auto permission = parse_permission(args.text("perm"), Permission::read);
 
-	return add_mapping(
-		ioas,
-		file_backing(session.backing_options(permission), args.need_text("path"),
-			     args.size("offset").value_or(Bytes(0)), args.size("length")),
-		permission, args.iova("iova"));
+	return add_mapping(session, ioas,
+			   file_backing(backing_options(session, args, permission),
+					args.need_text("path"),
+					args.size("offset").value_or(Bytes(0)),
+					args.size("length")),
+			   permission, args.iova("iova"));
 }
 
 // One record per mapping that the range touches, as the kernel does.
@@ -241,13 +306,25 @@ constexpr Param iova_param = {"iova", Kind::address, Place::key,
 constexpr Param perm_param = {"perm", Kind::choice, Place::key,
 			      "what drivers may do; rw if left out", permissions};
 
-constexpr std::array anonymous_params = {size_param, ioas_param, iova_param, perm_param};
+constexpr Param ondemand_param = {
+	"ondemand", Kind::text, Place::flag,
+	"map the addresses, not the pages: those are found when they are touched, and "
+	"never pinned"};
+constexpr Param around_param = {
+	"fault-around", Kind::number, Place::key,
+	"pages that are looked at around one that is touched, and taken along if they are "
+	"there: a power of two up to 512; 16 if left out"};
+
+constexpr std::array anonymous_params = {size_param, ioas_param,     iova_param,
+					 perm_param, ondemand_param, around_param};
 constexpr std::array huge_params = {
 	size_param,
 	ioas_param,
 	iova_param,
 	perm_param,
 	Param{"page", Kind::size, Place::key, "size of a huge page; 2M if left out"},
+	ondemand_param,
+	around_param,
 };
 constexpr std::array memfd_params = {
 	size_param,
@@ -255,6 +332,8 @@ constexpr std::array memfd_params = {
 	iova_param,
 	perm_param,
 	Param{"huge", Kind::text, Place::flag, "of huge pages"},
+	ondemand_param,
+	around_param,
 };
 constexpr std::array file_params = {
 	Param{"path", Kind::path, Place::operand, "the file"},
@@ -264,6 +343,8 @@ constexpr std::array file_params = {
 	      permissions},
 	Param{"offset", Kind::number, Place::key, "first byte of the file to map"},
 	Param{"length", Kind::size, Place::key, "bytes to map; to its end if left out"},
+	ondemand_param,
+	around_param,
 };
 constexpr std::array copy_params = {
 	Param{"source", Kind::address, Place::operand, "first IOVA to copy"},
@@ -315,7 +396,8 @@ Row mapping_row(const IoasRecord &ioas, const MappingRecord &mapping)
 		permission_text(mapping.permission),
 		backing.kind,
 		backing.source.empty() ? Json() : Json(backing.source),
-		backing.as_file ? Json() : Json(address + mapping.skipped.value)};
+		backing.as_file ? Json() : Json(address + mapping.skipped.value),
+		fault_around_pages(backing)};
 }
 
 const Object map_object = {"map", "memory and files in an IOAS", map_verbs, "",

@@ -18,5 +18,7 @@ extern const Object device_object;
 extern const Object hwpt_object;
 extern const Object dirty_object;
 extern const Object iotlb_object;
+extern const Object prefetch_object;
+extern const Object ondemand_object;
 
 } // namespace ctl

@@ -4,6 +4,7 @@
 #include "obstacles.h"
 
 #include "context.h"
+#include "devices.h"
 #include "module_control.h"
 #include "sysfs.h"
 
@@ -181,6 +182,28 @@ Failure bind_failure(const PciFunction &function, const Error &error)
 		break;
 	}
 	return explain(error);
+}
+
+// A software device asks for what is missing, and waits; no other does.
+Failure ondemand_failure(Session &session, ObjectId ioas, const Error &error)
+{
+	Failure failure = explain(error);
+	std::string names;
+
+	if (error.number() != EOPNOTSUPP)
+		return failure;
+	for (const Device &device : devices(session))
+		if (!device.port && device.ioas == ioas)
+			names += (names.empty() ? "device " : ", device ") +
+				 std::to_string(device.id.value) +
+				 (device.pci ? " (" + device.pci->function.address() + ")"
+					     : " (mock)");
+	if (names.empty())
+		return failure;
+	return {failure.exit(),
+		"cannot map on demand: " + names + " cannot wait for pages",
+		"leave out ondemand, or map in an IOAS of its own: ioas add",
+		error.number(), error.command()};
 }
 
 } // namespace ctl

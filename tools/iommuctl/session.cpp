@@ -47,6 +47,16 @@ Bytes IoasRecord::mapped() const
 	return sum;
 }
 
+Bytes IoasRecord::pinnable() const
+{
+	Bytes sum;
+
+	for (const auto &[iova, mapping] : mappings)
+		if (!mapping.backing->ondemand)
+			sum = sum + mapping.length;
+	return sum;
+}
+
 // A vector would destroy the oldest first.
 ContextRecord::~ContextRecord()
 {
@@ -251,16 +261,18 @@ IotlbChannel Session::iotlb_channel(Fd fd) const
 	return IotlbChannel(std::move(fd));
 }
 
-BackingOptions Session::backing_options(Permission permission)
+BackingOptions Session::backing_options(Permission permission,
+					std::optional<FaultAround> ondemand)
 {
 	Bytes mapped;
 
 	for (const auto &record : contexts_)
 		for (const auto &ioas : record->ioases)
-			mapped = mapped + ioas->mapped();
+			mapped = mapped + ioas->pinnable();
 	return {.output = output_,
 		.dry_run = dry_run(),
 		.map_file = context().info.has(IOMMUKIT_FEATURE_MAP_FILE),
+		.ondemand = ondemand,
 		.permission = permission,
 		.mapped = mapped};
 }

@@ -67,6 +67,8 @@ struct IoasRecord {
 	const MappingRecord *find(iommukit::Iova iova) const;
 	const MappingRecord &add(MappingRecord record);
 	iommukit::Bytes mapped() const;
+	// Of that, what drivers can pin: all but what is mapped on demand.
+	iommukit::Bytes pinnable() const;
 };
 
 // A HWPT that was made by command. Those that the kernel makes for a device on an
@@ -195,7 +197,9 @@ class Session {
 	IotlbRecord *find_iotlb(iommukit::ObjectId id);
 	// A channel that the kernel has opened; a dry run shows what is done with it.
 	iommukit::IotlbChannel iotlb_channel(iommukit::Fd fd) const;
-	BackingOptions backing_options(iommukit::Permission permission);
+	BackingOptions
+	backing_options(iommukit::Permission permission,
+			std::optional<iommukit::FaultAround> ondemand = {});
 
 	// The engine; opened when it is first bound.
 	iommukit::DmaEngine &open_engine();

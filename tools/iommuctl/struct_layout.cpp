@@ -334,8 +334,8 @@ const StructLayout &struct_layout(unsigned long request, const void *cmd)
 			       ? mock_replace_layout
 			       : mock_add_layout;
 	}
-	for (std::span<const StructLayout> list :
-	     {std::span<const StructLayout>(layouts), iotlb_layouts()}) {
+	for (std::span<const StructLayout> list : {std::span<const StructLayout>(layouts),
+						   iotlb_layouts(), ondemand_layouts()}) {
 		auto it = std::ranges::find(list, request, &StructLayout::request);
 		if (it != list.end())
 			return *it;
@@ -378,12 +378,14 @@ std::string symbols(Role role, std::uint64_t value)
 	std::string out;
 
 	for (std::span<const Symbol> list :
-	     {std::span<const Symbol>(value_symbols), iotlb_value_symbols()})
+	     {std::span<const Symbol>(value_symbols), iotlb_value_symbols(),
+	      ondemand_value_symbols()})
 		for (const auto &symbol : list)
 			if (symbol.role == role && symbol.value == value)
 				return std::string(symbol.name);
 	for (std::span<const Symbol> list :
-	     {std::span<const Symbol>(flag_symbols), iotlb_flag_symbols()})
+	     {std::span<const Symbol>(flag_symbols), iotlb_flag_symbols(),
+	      ondemand_flag_symbols()})
 		for (const auto &symbol : list)
 			if (symbol.role == role && (value & symbol.value))
 				out += (out.empty() ? "" : "|") +

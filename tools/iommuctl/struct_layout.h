@@ -38,12 +38,16 @@ enum class Role {
 	msg_op,
 	msg_perm,
 	msg_flags,
-	output,	    // filled in by the kernel
-	chosen,	    // iova: an input only with FIXED_IOVA, else an output
-	option_val, // an input only for SET
-	at_run,	    // a pointer or descriptor that exists only in a real run
-	ranges,	    // a pointer to num_iovas ranges
-	messages,   // a pointer to count messages of an IOTLB
+	fault_around,
+	prefetch_flags,
+	ondemand_query_flags,
+	ondemand_iova, // of a mapping, or SUM
+	output,	       // filled in by the kernel
+	chosen,	       // iova: an input only with FIXED_IOVA, else an output
+	option_val,    // an input only for SET
+	at_run,	       // a pointer or descriptor that exists only in a real run
+	ranges,	       // a pointer to num_iovas ranges
+	messages,      // a pointer to count messages of an IOTLB
 };
 
 struct Member {
@@ -87,6 +91,11 @@ std::span<const StructLayout> iotlb_layouts();
 const StructLayout &iotlb_message_layout();
 std::span<const Symbol> iotlb_flag_symbols();
 std::span<const Symbol> iotlb_value_symbols();
+
+// Those of on-demand mappings.
+std::span<const StructLayout> ondemand_layouts();
+std::span<const Symbol> ondemand_flag_symbols();
+std::span<const Symbol> ondemand_value_symbols();
 
 // "READABLE|WRITEABLE": symbols of a value, empty if the role has none.
 std::string symbols(Role role, std::uint64_t value);

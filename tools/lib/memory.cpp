@@ -82,10 +82,12 @@ Memory Memory::of_file(int fd, Bytes offset, Bytes length, Share share, bool wri
 	return make(length, prot, flags, fd, offset);
 }
 
-void Memory::discard_pages() const
+void Memory::discard_pages(Bytes offset, std::optional<Bytes> length) const
 {
-	if (::madvise(data_, size_, MADV_DONTNEED) < 0)
-		throw Error(last_error(), "madvise", {.length = size()});
+	Bytes rest = length.value_or(Bytes(size_ - offset.value));
+
+	if (::madvise(data_ + offset.value, rest.value, MADV_DONTNEED) < 0)
+		throw Error(last_error(), "madvise", {.length = rest});
 }
 
 MemFd::MemFd(Bytes length, Pages pages, const std::string &name) : size_(length)

@@ -6,6 +6,7 @@
 #include "types.h"
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -35,8 +36,9 @@ class Memory {
 	Bytes size() const noexcept { return Bytes(size_); }
 	std::span<std::byte> bytes() const noexcept { return {data_, size_}; }
 
-	// Give the pages, or the addresses, back early.
-	void discard_pages() const;
+	// Give pages, all from the offset on if no length is given, or the addresses,
+	// back early.
+	void discard_pages(Bytes offset = {}, std::optional<Bytes> length = {}) const;
 	void unmap() noexcept;
 
     private:

@@ -11,18 +11,22 @@ _iommuctl_values()
 	"map anonymous/ioas") echo "" ;;
 	"map anonymous/iova") echo "" ;;
 	"map anonymous/perm") echo "r w rw" ;;
+	"map anonymous/fault-around") echo "" ;;
 	"map huge/ioas") echo "" ;;
 	"map huge/iova") echo "" ;;
 	"map huge/perm") echo "r w rw" ;;
 	"map huge/page") echo "" ;;
+	"map huge/fault-around") echo "" ;;
 	"map memfd/ioas") echo "" ;;
 	"map memfd/iova") echo "" ;;
 	"map memfd/perm") echo "r w rw" ;;
+	"map memfd/fault-around") echo "" ;;
 	"map file/ioas") echo "" ;;
 	"map file/iova") echo "" ;;
 	"map file/perm") echo "r w rw" ;;
 	"map file/offset") echo "" ;;
 	"map file/length") echo "" ;;
+	"map file/fault-around") echo "" ;;
 	"unmap/length") echo "" ;;
 	"unmap/ioas") echo "" ;;
 	"copy/length") echo "" ;;
@@ -123,6 +127,14 @@ _iommuctl_values()
 	"iotlb top/interval") echo "" ;;
 	"iotlb top/count") echo "" ;;
 	"iotlb top/svg") echo "@file" ;;
+	"prefetch/length") echo "" ;;
+	"prefetch/ioas") echo "" ;;
+	"ondemand show/ioas") echo "" ;;
+	"ondemand watch/ioas") echo "" ;;
+	"ondemand watch/interval") echo "" ;;
+	"ondemand watch/count") echo "" ;;
+	"ondemand discard/length") echo "" ;;
+	"ondemand discard/ioas") echo "" ;;
 	*) return 1 ;;
 	esac
 }
@@ -145,10 +157,10 @@ _iommuctl_keys()
 	"ioas allow") echo "" ;;
 	"ioas ranges") echo "" ;;
 	"ioas option") echo "huge-pages on off" ;;
-	"map anonymous") echo "ioas iova perm" ;;
-	"map huge") echo "ioas iova perm page" ;;
-	"map memfd") echo "ioas iova perm huge" ;;
-	"map file") echo "ioas iova perm offset length @file" ;;
+	"map anonymous") echo "ioas iova perm ondemand fault-around" ;;
+	"map huge") echo "ioas iova perm page ondemand fault-around" ;;
+	"map memfd") echo "ioas iova perm huge ondemand fault-around" ;;
+	"map file") echo "ioas iova perm offset length ondemand fault-around @file" ;;
 	"unmap") echo "length ioas" ;;
 	"copy") echo "length from to iova perm" ;;
 	"ranges") echo "" ;;
@@ -196,7 +208,11 @@ _iommuctl_keys()
 	"iotlb stats") echo "reset" ;;
 	"iotlb top") echo "interval count svg" ;;
 	"iotlb del") echo "" ;;
-	help) echo "module context ioas map unmap copy ranges dma device hwpt dirty iotlb shell batch help version exit" ;;
+	"prefetch") echo "length ioas write no-fault" ;;
+	"ondemand show") echo "ioas reset" ;;
+	"ondemand watch") echo "ioas interval count" ;;
+	"ondemand discard") echo "length ioas" ;;
+	help) echo "module context ioas map unmap copy ranges dma device hwpt dirty iotlb prefetch ondemand shell batch help version exit" ;;
 	batch) echo "@file" ;;
 	module) echo "status load unload" ;;
 	context) echo "show add del use option" ;;
@@ -207,6 +223,7 @@ _iommuctl_keys()
 	hwpt) echo "show add del" ;;
 	dirty) echo "on off read watch" ;;
 	iotlb) echo "show add set serve stop dump update invalidate flush stats top del" ;;
+	ondemand) echo "show watch discard" ;;
 	*) return 1 ;;
 	esac
 }
@@ -223,7 +240,7 @@ _iommuctl()
 		esac
 	done
 	if ((i >= COMP_CWORD)); then
-		words="module context ioas map unmap copy ranges dma device hwpt dirty iotlb shell batch help version exit -j --json -p --pretty --dry-run -c --command -f --force -e --echo -V --version -h --help"
+		words="module context ioas map unmap copy ranges dma device hwpt dirty iotlb prefetch ondemand shell batch help version exit -j --json -p --pretty --dry-run -c --command -f --force -e --echo -V --version -h --help"
 	else
 		command=${COMP_WORDS[i]}
 		if ((i + 1 < COMP_CWORD)) &&
