@@ -366,8 +366,11 @@ static long load_known(struct fault *f)
 	f->from = f->first;
 	f->to = f->last;
 	down_write(&f->od->lock);
-	if (find_next_zero_bit(bits, end, f->first) == end)
-		rc = load(f) ?: f->last - f->first + 1;
+	if (find_next_zero_bit(bits, end, f->first) == end) {
+		rc = load(f);
+		if (!rc)
+			rc = end - f->first;
+	}
 	up_write(&f->od->lock);
 	return rc;
 }
