@@ -352,7 +352,8 @@ static int load_extent(struct ondemand *od, struct ondemand_chunk *chunk,
  * Pages that are not needed go along if they are there, for reading.
  *
  * Context: as who holds the lock; does not sleep.
- * Return: 0, also if they do not belong there any more; -ENOMEM.
+ * Return: 0, also if they do not belong there any more; -ENOMEM; -EIO if the domain does
+ * not let go of one that it has for reading.
  */
 int ondemand_load_pages(struct ondemand *od, struct ondemand_chunk *chunk,
 			const struct ondemand_loading *l)
@@ -386,6 +387,8 @@ int ondemand_load_pages(struct ondemand *od, struct ondemand_chunk *chunk,
 				continue;
 			unload_range(od, chunk, chunk_nr, load, nr, nr, false);
 			sync_attachment(od, att);
+			if (od->dead)
+				return -EIO;
 		}
 		while (end < to && end - nr + 1 < att->step &&
 		       test_bit(end + 1, chunk->present) &&
