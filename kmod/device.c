@@ -480,7 +480,10 @@ static struct hwpt *detach(struct iommukit_device *dev)
 
 /* ---- what devices ask for ---- */
 
-/* What it translates by at the moment: the domain may go at any time, the IOAS stays. */
+/*
+ * What it gets to the IOAS by at the moment: the domain may go at any time, the IOAS
+ * stays.
+ */
 static struct ioas *hold_ioas(struct iommukit_device *dev,
 			      const struct domain **domain)
 {
@@ -489,8 +492,10 @@ static struct ioas *hold_ioas(struct iommukit_device *dev,
 	if (mutex_lock_killable(&dev->group->lock))
 		return ERR_PTR(-EINTR);
 	if (is_attached(dev)) {
-		*domain = dev->group->hwpt->domain;
-		ioas = dev->group->hwpt->ioas;
+		struct hwpt *hwpt = dev->group->hwpt;
+
+		*domain = hwpt->parent ? hwpt->parent->domain : hwpt->domain;
+		ioas = hwpt->ioas;
 		object_hold(&ioas->obj);
 	}
 	mutex_unlock(&dev->group->lock);
