@@ -289,9 +289,10 @@ static bool unpin_in_ioas(struct iommukit_access *access, struct ioas *ioas,
  * length, wrong alignment, or a mapping that is being unmapped; -EOVERFLOW if
  * the range wraps; -ENOENT if the access is not attached or the range has a
  * hole; -EPERM if the mapping does not allow it; -ENOMEM, also for the memlock
- * limit; -EFAULT if the memory or its process is not there; -EINTR on a fatal
- * signal; other errnos of get_user_pages(); through an IOTLB, those that
- * iommukit_iotlb_translate() has when it waits, and -EAGAIN.
+ * limit; -EFAULT if the memory or its process is not there; -EIO if an IOMMU has
+ * kept pages of an on-demand mapping; -EINTR on a fatal signal; other errnos of
+ * get_user_pages(); through an IOTLB, those that iommukit_iotlb_translate() has when
+ * it waits, and -EAGAIN.
  */
 int iommukit_access_pin_pages(struct iommukit_access *access,
 			      unsigned long iova, unsigned long length,
@@ -469,9 +470,10 @@ static int rw_in_ioas(struct iova_space *space, unsigned long iova,
  * Return: 0; -EINVAL for unknown flags, no length, or a mapping that is being
  * unmapped; -EOVERFLOW if the range wraps; -ENOENT if the access is not
  * attached or the range has a hole; -EPERM if the mapping does not allow it;
- * -EFAULT if the memory or its process is not there; -ENOMEM; -EINTR on a fatal
- * signal; other errnos of get_user_pages(); through an IOTLB, those that
- * iommukit_iotlb_translate() has when it waits, and -EAGAIN.
+ * -EFAULT if the memory or its process is not there; -EIO if an IOMMU has kept
+ * pages of an on-demand mapping; -ENOMEM; -EINTR on a fatal signal; other errnos of
+ * get_user_pages(); through an IOTLB, those that iommukit_iotlb_translate() has when
+ * it waits, and -EAGAIN.
  */
 int iommukit_access_rw(struct iommukit_access *access, unsigned long iova,
 		       void *data, size_t length, unsigned int flags)

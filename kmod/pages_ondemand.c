@@ -21,8 +21,11 @@ static unsigned long address_of(const struct pages *pages, unsigned long offset)
 static int ondemand_pages_pin(struct pages *pages, unsigned long index,
 			      unsigned long npages, struct page **out)
 {
-	int rc = pages_user_pin(pages, index, npages, out);
+	int rc;
 
+	if (READ_ONCE(pages->ondemand->dead))
+		return -EIO;
+	rc = pages_user_pin(pages, index, npages, out);
 	if (rc)
 		return rc;
 	rc = ondemand_note_pins(pages->ondemand,
@@ -57,12 +60,13 @@ static int ondemand_pages_rw(struct pages *pages, unsigned long offset,
 			     unsigned int flags, unsigned long *done)
 {
 	bool write = flags & IOMMUKIT_ACCESS_RW_WRITE;
-	int rc = pages_user_rw(pages, offset, data, length, flags);
+	int rc;
 
-	if (rc != PAGES_RW_BY_PAGE)
-		return rc;
 	if (READ_ONCE(pages->ondemand->dead))
 		return -EIO;
+	rc = pages_user_rw(pages, offset, data, length, flags);
+	if (rc != PAGES_RW_BY_PAGE)
+		return rc;
 	for (*done = 0;; cond_resched()) {
 		unsigned long n = length - *done;
 		unsigned long copied;
