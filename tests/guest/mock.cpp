@@ -77,6 +77,35 @@ MockStats mock_stats(const Context &context, const Mock &mock)
 		cmd.mock_stats.out_msi};
 }
 
+Errno try_mock_fault(const Context &context, const Mock &mock, std::uint64_t iova,
+		     std::uint64_t length, bool write)
+{
+	auto cmd = test_command(IOMMUKIT_TEST_OP_MOCK_FAULT, mock.stdev);
+
+	cmd.mock_fault.iova = iova;
+	cmd.mock_fault.length = length;
+	cmd.mock_fault.write = write;
+	return test_call(context, cmd);
+}
+
+UnmapHow::UnmapHow(const Context &context, std::uint32_t how) : of(context)
+{
+	REQUIRE(set(how) == ok);
+}
+
+UnmapHow::~UnmapHow()
+{
+	CHECK(set(IOMMUKIT_TEST_UNMAP_AS_ASKED) == ok);
+}
+
+Errno UnmapHow::set(std::uint32_t how) const
+{
+	auto cmd = test_command(IOMMUKIT_TEST_OP_MOCK_UNMAP_HOW);
+
+	cmd.mock_unmap_how.how = how;
+	return test_call(of, cmd);
+}
+
 Errno try_hwpt(const Context &context, std::uint32_t device, std::uint32_t pt,
 	       std::uint32_t *hwpt, std::uint32_t flags)
 {

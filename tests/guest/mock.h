@@ -18,6 +18,7 @@ constexpr std::uint32_t mock_pasid = IOMMUKIT_TEST_DEVICE_PASID;
 constexpr std::uint32_t mock_region = IOMMUKIT_TEST_DEVICE_REGION;
 constexpr std::uint32_t mock_msi = IOMMUKIT_TEST_DEVICE_SW_MSI;
 constexpr std::uint32_t mock_keeps = IOMMUKIT_TEST_DEVICE_KEEPS;
+constexpr std::uint32_t mock_faults = IOMMUKIT_TEST_DEVICE_FAULTS;
 constexpr std::uint32_t hwpt_dirty = IOMMUKIT_HWPT_ALLOC_DIRTY_TRACKING;
 constexpr std::uint32_t hwpt_parent = IOMMUKIT_HWPT_ALLOC_NEST_PARENT;
 
@@ -55,6 +56,24 @@ struct MockStats {
 };
 
 MockStats mock_stats(const Context &context, const Mock &mock);
+
+/* What a device of mock_faults does when it finds nothing, or may not write. */
+Errno try_mock_fault(const Context &context, const Mock &mock, std::uint64_t iova,
+		     std::uint64_t length, bool write = false);
+
+/* IOMMUKIT_TEST_UNMAP_*, of the domains of all mock_faults until its end. */
+class UnmapHow {
+    public:
+	UnmapHow(const Context &context, std::uint32_t how);
+	UnmapHow(const UnmapHow &) = delete;
+	UnmapHow &operator=(const UnmapHow &) = delete;
+	~UnmapHow();
+
+    private:
+	Errno set(std::uint32_t how) const;
+
+	const Context &of;
+};
 
 Errno try_hwpt(const Context &context, std::uint32_t device, std::uint32_t pt,
 	       std::uint32_t *hwpt, std::uint32_t flags = 0);
