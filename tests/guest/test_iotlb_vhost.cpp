@@ -3,169 +3,28 @@
  * A server that was written for vhost: it knows <linux/vhost.h> and nothing else, and
  * serves our channel as it would serve a vhost device.
  */
-/* The rest of that header is no C++. */
-#define VIRTIO_RING_NO_LEGACY
-
+#include "iotlb_vhost.h"
 #include "iotlb_world.h"
 
-#include <fcntl.h>
-#include <linux/vhost.h>
-#include <linux/vhost_types.h>
-#include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cstring>
-#include <map>
-#include <mutex>
-#include <thread>
 
 using namespace guest;
 
 namespace {
 
 constexpr std::uint64_t target = IotlbWorld::target;
-constexpr std::uint64_t v2_feature = 1UL << VHOST_BACKEND_F_IOTLB_MSG_V2;
-
-/* How a virtual machine maps addresses of its devices: page by page. */
-struct Guest {
-	struct Page {
-		std::uint64_t address;
-		bool writeable;
-	};
-	std::map<std::uint64_t, Page> pages;
-};
-
-/* One round trip of vhost's protocol, in either format. */
-class VhostServer {
-    public:
-	VhostServer(int channel, const Guest &guest, bool second)
-		: fd(channel), table(guest), v2(second), stopper(eventfd(0, EFD_CLOEXEC))
-	{
-		if (v2)
-			REQUIRE(ioctl(fd, VHOST_SET_BACKEND_FEATURES, &v2_feature) == 0);
-		REQUIRE(fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
-		thread = std::jthread([this] { run(); });
-	}
-	~VhostServer() { stop(); }
-
-	void stop()
-	{
-		const std::uint64_t one = 1;
-
-		if (thread.joinable() && write(stopper.get(), &one, sizeof(one)) > 0)
-			thread.join();
-	}
-	/* As a machine does whose guest has unmapped something. */
-	bool invalidate(std::uint64_t iova, std::uint64_t size)
-	{
-		vhost_iotlb_msg message{};
-
-		message.iova = iova;
-		message.size = size;
-		message.type = VHOST_IOTLB_INVALIDATE;
-		return send(message);
-	}
-	/* What it was asked for. */
-	std::vector<vhost_iotlb_msg> asked()
-	{
-		const std::lock_guard guard(lock);
-
-		return misses;
-	}
-
-    private:
-	void run()
-	{
-		pollfd wait[] = {{.fd = fd, .events = POLLIN, .revents = 0},
-				 {.fd = stopper.get(), .events = POLLIN, .revents = 0}};
-		vhost_iotlb_msg message;
-
-		while (poll(wait, 2, -1) > 0 && !wait[1].revents)
-			while (receive(message))
-				answer(message);
-	}
-	bool receive(vhost_iotlb_msg &message)
-	{
-		if (!v2) {
-			vhost_msg first;
-
-			if (read(fd, &first, sizeof(first)) <= 0)
-				return false;
-			message = first.iotlb;
-			return first.type == VHOST_IOTLB_MSG;
-		}
-		vhost_msg_v2 second;
-
-		if (read(fd, &second, sizeof(second)) <= 0)
-			return false;
-		message = second.iotlb;
-		return second.type == VHOST_IOTLB_MSG_V2 && second.asid == 0;
-	}
-	bool send(const vhost_iotlb_msg &message) const
-	{
-		/* As some do, with whatever was in memory behind the message. */
-		vhost_msg first;
-		vhost_msg_v2 second;
-
-		std::memset(static_cast<void *>(&first), 0xa5, sizeof(first));
-		std::memset(static_cast<void *>(&second), 0xa5, sizeof(second));
-		first.type = VHOST_IOTLB_MSG;
-		first.iotlb = message;
-		second.type = VHOST_IOTLB_MSG_V2;
-		second.asid = 0;
-		second.iotlb = message;
-		return v2 ? write(fd, &second, sizeof(second)) == sizeof(second)
-			  : write(fd, &first, sizeof(first)) == sizeof(first);
-	}
-	void answer(const vhost_iotlb_msg &miss)
-	{
-		const std::uint64_t page = miss.iova & ~(page_size - 1);
-		vhost_iotlb_msg update{};
-
-		{
-			const std::lock_guard guard(lock);
-
-			misses.push_back(miss);
-		}
-		const auto found = table.pages.find(page);
-
-		/* Such a server says nothing about what is not mapped. */
-		if (miss.type != VHOST_IOTLB_MISS || found == table.pages.end())
-			return;
-		update.iova = page;
-		update.size = page_size;
-		update.uaddr = found->second.address;
-		update.perm = found->second.writeable ? VHOST_ACCESS_RW : VHOST_ACCESS_RO;
-		update.type = VHOST_IOTLB_UPDATE;
-		send(update);
-	}
-
-	int fd;
-	const Guest &table;
-	bool v2;
-	Fd stopper;
-	std::mutex lock;
-	std::vector<vhost_iotlb_msg> misses;
-	std::jthread thread;
-};
-
 /* Pages in reverse, the second one only for reading. */
-Guest guest_of(std::uint64_t first, std::uint64_t count)
+VhostGuest guest_of(std::uint64_t first, std::uint64_t count)
 {
-	Guest guest;
+	VhostGuest guest;
 
 	for (std::uint64_t n = 0; n < count; n++)
 		guest.pages[first + n * page_size] = {
 			target + (count - 1 - n) * page_size, n != 1};
 	return guest;
-}
-
-bool reads_as(const vhost_iotlb_msg &miss, std::uint64_t iova, std::uint8_t perm)
-{
-	return miss.iova == iova && miss.perm == perm && miss.size == 0 &&
-	       miss.uaddr == 0 && miss.type == VHOST_IOTLB_MISS;
 }
 
 std::uint32_t mapped_ioas(const Context &context, const Memory &memory)
@@ -220,7 +79,7 @@ TEST_CASE("a server of vhost serves a device")
 {
 	for (const bool v2 : {false, true}) {
 		const World world;
-		const Guest guest = guest_of(0x40000, 4);
+		const VhostGuest guest = guest_of(0x40000, 4);
 		VhostServer server(world.iotlb.channel.fd(), guest, v2);
 		const Reader reader(world.client);
 		std::vector<std::byte> buffer(4 * page_size - 0x20);
@@ -251,7 +110,7 @@ TEST_CASE("what a server of vhost says about unmapping")
 {
 	for (const bool v2 : {false, true}) {
 		const World world;
-		const Guest guest = guest_of(0, 8);
+		const VhostGuest guest = guest_of(0, 8);
 		VhostServer server(world.iotlb.channel.fd(), guest, v2);
 		const Reader reader(world.client);
 		std::vector<std::byte> buffer(8 * page_size);
@@ -275,7 +134,7 @@ TEST_CASE("what a server of vhost says about unmapping")
 TEST_CASE("a server of vhost that knows of nothing there keeps silent")
 {
 	const World world;
-	const Guest guest = guest_of(0, 1);
+	const VhostGuest guest = guest_of(0, 1);
 	VhostServer server(world.iotlb.channel.fd(), guest, true);
 	const Reader reader(world.client);
 
@@ -293,7 +152,7 @@ TEST_CASE("a server of vdpa sends batches, and for several address spaces")
 	auto how = iotlb_alloc(context.ioas());
 	how.num_asids = 2;
 	const Iotlb iotlb(context, how);
-	const std::uint64_t features = v2_feature | 1UL << VHOST_BACKEND_F_IOTLB_BATCH |
+	const std::uint64_t features = vhost_v2 | 1UL << VHOST_BACKEND_F_IOTLB_BATCH |
 				       1UL << VHOST_BACKEND_F_IOTLB_ASID;
 	std::uint64_t offered = 0;
 	const auto send = [&](std::uint8_t type, std::uint64_t iova = 0,
