@@ -65,36 +65,6 @@ unsigned int duration()
 	return seconds ? std::max(1, std::atoi(seconds)) : 5;
 }
 
-/* Threads that rest when they are told to. */
-class Pause {
-    public:
-	void begin(unsigned int threads)
-	{
-		wanted = true;
-		while (resting < threads)
-			std::this_thread::yield();
-	}
-	void end()
-	{
-		wanted = false;
-		wanted.notify_all();
-		while (resting > 0)
-			std::this_thread::yield();
-	}
-	void rest_if_wanted()
-	{
-		if (!wanted)
-			return;
-		resting++;
-		wanted.wait(true);
-		resting--;
-	}
-
-    private:
-	std::atomic<bool> wanted = false;
-	std::atomic<unsigned int> resting = 0;
-};
-
 class Stress {
     public:
 	Stress()
