@@ -473,10 +473,10 @@ static int join(struct iova_space *space, struct iova_domain *d)
  *
  * Context: may sleep and fault in the memory of owners; killable.
  * Return: 0, else nothing has changed: -EOPNOTSUPP if there is on-demand memory, and
- * devices do not wait for it;
- * -EINVAL if the domain's smallest page is larger than the kernel's; -EADDRINUSE if an area or an allowed range is outside
- * of what it can map, or an area not aligned as it needs; -ENOMEM; -EINTR; errnos
- * of pages_pin() and domain_ops.map.
+ * devices do not wait for it; -EINVAL if the domain's smallest page is larger than the
+ * kernel's; -EADDRINUSE if an area or an allowed range is outside of what it can map,
+ * or an area not aligned as it needs; -ENOMEM; -EINTR; errnos of pages_pin() and
+ * domain_ops.map.
  */
 int iova_space_add_domain(struct iova_space *space, struct iova_domain *d)
 {

@@ -194,6 +194,16 @@ static inline unsigned int ondemand_page_nr(unsigned long address)
 	return (address / PAGE_SIZE) % ONDEMAND_CHUNK_PAGES;
 }
 
+/* The pages of chunk @nr that lie in [@first, @last], which has some of it. */
+static inline void ondemand_chunk_part(unsigned long nr, unsigned long first,
+				       unsigned long last, unsigned int *from,
+				       unsigned int *to)
+{
+	*from = nr == ondemand_chunk_nr(first) ? ondemand_page_nr(first) : 0;
+	*to = nr == ondemand_chunk_nr(last) ? ondemand_page_nr(last) :
+					      ONDEMAND_CHUNK_PAGES - 1;
+}
+
 /* ondemand.c */
 struct ondemand *ondemand_create(unsigned long first, unsigned long length,
 				 bool writable, unsigned int around);

@@ -242,23 +242,21 @@ static void sync_attachment(struct ondemand *od, struct ondemand_attachment *att
 void ondemand_unload(struct ondemand *od, unsigned long first,
 		     unsigned long last, bool keep_readable, bool may_sleep)
 {
-	unsigned long begin = ondemand_chunk_nr(first);
-	unsigned long end = ondemand_chunk_nr(last);
 	struct ondemand_attachment *att;
 	struct ondemand_chunk *chunk;
 	struct ondemand_load *load;
+	unsigned int from, to;
 	unsigned long nr;
 
 	lockdep_assert_held_write(&od->lock);
 	if (list_empty(&od->attachments))
 		return;
-	xa_for_each_range(&od->chunks, nr, chunk, begin, end) {
+	xa_for_each_range(&od->chunks, nr, chunk, ondemand_chunk_nr(first),
+			  ondemand_chunk_nr(last)) {
+		ondemand_chunk_part(nr, first, last, &from, &to);
 		for (load = chunk->loads; load; load = load->next)
 			if (load->att)
-				unload_range(od, chunk, nr, load,
-					     nr == begin ? ondemand_page_nr(first) : 0,
-					     nr == end ? ondemand_page_nr(last) :
-							 ONDEMAND_CHUNK_PAGES - 1,
+				unload_range(od, chunk, nr, load, from, to,
 					     keep_readable);
 		if (may_sleep)
 			cond_resched();
@@ -505,27 +503,31 @@ bool ondemand_detach(struct ondemand *od, const struct domain *domain,
 
 /* ---- what was written ---- */
 
+/* What the attachment of a domain that has @iova has of a chunk, or NULL */
+static struct ondemand_load *load_at(struct ondemand *od,
+				     const struct domain *domain,
+				     unsigned long iova,
+				     struct ondemand_chunk *chunk)
+{
+	struct ondemand_attachment *att = find_attachment(od, domain, iova);
+
+	return att ? find_load(chunk, att) : NULL;
+}
+
 /* Take the log of a part of a chunk, or look at it only. Returns whether it has any. */
 static bool log_take(struct ondemand *od, const struct domain *domain,
-		     unsigned long iova, unsigned long nr, unsigned long *range,
-		     bool clear)
+		     unsigned long iova, struct ondemand_chunk *chunk,
+		     unsigned long *range, bool clear)
 {
-	struct ondemand_attachment *att;
-	struct ondemand_chunk *chunk;
 	struct ondemand_load *load;
 	bool any = false;
 
 	down_write(&od->lock);
-	att = find_attachment(od, domain, iova);
-	chunk = xa_load(&od->chunks, nr);
-	load = att && chunk ? find_load(chunk, att) : NULL;
+	load = load_at(od, domain, iova, chunk);
 	if (load) {
-		DECLARE_BITMAP(bits, ONDEMAND_CHUNK_PAGES);
-
-		any = bitmap_and(bits, load->log, range, ONDEMAND_CHUNK_PAGES);
-		bitmap_copy(range, bits, ONDEMAND_CHUNK_PAGES);
+		any = bitmap_and(range, range, load->log, ONDEMAND_CHUNK_PAGES);
 		if (clear)
-			bitmap_andnot(load->log, load->log, bits,
+			bitmap_andnot(load->log, load->log, range,
 				      ONDEMAND_CHUNK_PAGES);
 	}
 	up_write(&od->lock);
@@ -534,17 +536,13 @@ static bool log_take(struct ondemand *od, const struct domain *domain,
 
 /* What could not be recorded goes back. */
 static void log_return(struct ondemand *od, const struct domain *domain,
-		       unsigned long iova, unsigned long nr,
+		       unsigned long iova, struct ondemand_chunk *chunk,
 		       const unsigned long *bits)
 {
-	struct ondemand_attachment *att;
-	struct ondemand_chunk *chunk;
 	struct ondemand_load *load;
 
 	down_write(&od->lock);
-	att = find_attachment(od, domain, iova);
-	chunk = xa_load(&od->chunks, nr);
-	load = att && chunk ? find_load(chunk, att) : NULL;
+	load = load_at(od, domain, iova, chunk);
 	if (load)
 		bitmap_or(load->log, load->log, bits, ONDEMAND_CHUNK_PAGES);
 	up_write(&od->lock);
@@ -583,14 +581,12 @@ int ondemand_read_log(struct ondemand *od, const struct domain *domain,
 		unsigned int from, to;
 
 		bitmap_zero(bits, ONDEMAND_CHUNK_PAGES);
-		from = base < address ? ondemand_page_nr(address) : 0;
-		to = base + ONDEMAND_CHUNK - 1 > last ? ondemand_page_nr(last) :
-							ONDEMAND_CHUNK_PAGES - 1;
+		ondemand_chunk_part(nr, address, last, &from, &to);
 		bitmap_set(bits, from, to - from + 1);
 		cond_resched();
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		if (!log_take(od, domain, iova, nr, bits, clear) || !record)
+		if (!log_take(od, domain, iova, chunk, bits, clear) || !record)
 			continue;
 		for_each_set_bitrange(from, to, bits, ONDEMAND_CHUNK_PAGES) {
 			rc = record(opaque,
@@ -603,7 +599,7 @@ int ondemand_read_log(struct ondemand *od, const struct domain *domain,
 		if (!rc)
 			continue;
 		if (clear)
-			log_return(od, domain, iova, nr, bits);
+			log_return(od, domain, iova, chunk, bits);
 		return rc;
 	}
 	return 0;

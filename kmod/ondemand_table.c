@@ -348,22 +348,19 @@ static bool nothing_is_there(struct ondemand *od)
 unsigned long ondemand_zap(struct ondemand *od, unsigned long first,
 			   unsigned long last, bool keep_readable, bool may_sleep)
 {
-	unsigned long begin = ondemand_chunk_nr(first);
-	unsigned long end = ondemand_chunk_nr(last);
 	struct ondemand_chunk *chunk;
 	unsigned long nr, n = 0;
+	unsigned int from, to;
 
 	lockdep_assert_held_write(&od->lock);
 	if (nothing_is_there(od))
 		return 0;
 	/* Devices first: what they can still write is still said to be dirty. */
 	ondemand_unload(od, first, last, keep_readable, may_sleep);
-	xa_for_each_range(&od->chunks, nr, chunk, begin, end) {
-		n += chunk_zap(od, chunk,
-			       nr == begin ? ondemand_page_nr(first) : 0,
-			       nr == end ? ondemand_page_nr(last) :
-					   ONDEMAND_CHUNK_PAGES - 1,
-			       keep_readable);
+	xa_for_each_range(&od->chunks, nr, chunk, ondemand_chunk_nr(first),
+			  ondemand_chunk_nr(last)) {
+		ondemand_chunk_part(nr, first, last, &from, &to);
+		n += chunk_zap(od, chunk, from, to, keep_readable);
 		if (may_sleep)
 			cond_resched();
 	}

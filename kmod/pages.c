@@ -531,8 +531,7 @@ static long pages_rw_batch(struct pages *pages, unsigned long offset,
  * @offset: first byte
  * @data: kernel memory that is legal for user copies
  * @length: bytes, at least 1
- * @flags: as for iommukit_access_rw()
- *
+ * @flags: as for iommukit_access_rw(); PAGES_RW_FLEETING
  * @done: gets the bytes that are copied if more pages must be found
  *
  * Not atomic: on failure an unknown part has been copied.
