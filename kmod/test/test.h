@@ -9,6 +9,7 @@
 #ifndef IOMMUKIT_TEST_H
 #define IOMMUKIT_TEST_H
 
+#include <linux/fs.h>
 #include <linux/iommukit.h>
 #include <linux/types.h>
 
@@ -29,6 +30,8 @@ struct test_request {
 };
 
 int test_respond(const struct test_request *req);
+void *test_file_get(u32 fd, const struct file_operations *fops,
+		    struct file **file);
 
 int test_access_create(const struct test_request *req);
 int test_access_create_ext(const struct test_request *req);

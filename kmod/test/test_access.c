@@ -237,20 +237,10 @@ int test_access_create_ext(const struct test_request *req)
 				   &cmd->access_create.out_access_id);
 }
 
-/*
- * Find the access of a descriptor. The reference on *@file keeps it, and keeps
- * release, which destroys it, from running beside any other call.
- */
+/* The access of a descriptor; see test_file_get(). */
 static struct test_access *test_access_get(u32 fd, struct file **file)
 {
-	*file = fget(fd);
-	if (!*file)
-		return ERR_PTR(-EBADFD);
-	if ((*file)->f_op != &test_access_fops) {
-		fput(*file);
-		return ERR_PTR(-EBADFD);
-	}
-	return (*file)->private_data;
+	return test_file_get(fd, &test_access_fops, file);
 }
 
 int test_access_behaviour(const struct test_request *req)

@@ -173,14 +173,7 @@ err_fd:
 /* The domain of a descriptor, with a reference on *@file. */
 static struct test_domain *test_domain_get(u32 fd, struct file **file)
 {
-	*file = fget(fd);
-	if (!*file)
-		return ERR_PTR(-EBADFD);
-	if ((*file)->f_op != &test_domain_fops) {
-		fput(*file);
-		return ERR_PTR(-EBADFD);
-	}
-	return (*file)->private_data;
+	return test_file_get(fd, &test_domain_fops, file);
 }
 
 /* ---- where memory is ---- */

@@ -272,20 +272,10 @@ err_fd:
 	return ret;
 }
 
-/*
- * The client of a descriptor. The reference on *@file keeps it, and keeps
- * release, which ends it, from running beside any other call.
- */
+/* The client of a descriptor; see test_file_get(). */
 struct test_iotlb *test_iotlb_get(u32 fd, struct file **file)
 {
-	*file = fget(fd);
-	if (!*file)
-		return ERR_PTR(-EBADFD);
-	if ((*file)->f_op != &test_iotlb_fops) {
-		fput(*file);
-		return ERR_PTR(-EBADFD);
-	}
-	return (*file)->private_data;
+	return test_file_get(fd, &test_iotlb_fops, file);
 }
 
 /* ---- commands ---- */

@@ -4,6 +4,9 @@
  * check in the same order and give the same errno, so that its test suite runs;
  * those from 0x100 on are for our own tests.
  */
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
@@ -18,6 +21,23 @@ int test_respond(const struct test_request *req)
 	size_t size = min_t(size_t, req->user_size, sizeof(*req->cmd));
 
 	return copy_to_user(req->ucmd, req->cmd, size) ? -EFAULT : 0;
+}
+
+/*
+ * What belongs to a descriptor of a kind. The reference on *@file keeps it, and keeps
+ * release, which ends it, from running beside any other call.
+ */
+void *test_file_get(u32 fd, const struct file_operations *fops,
+		    struct file **file)
+{
+	*file = fget(fd);
+	if (!*file)
+		return ERR_PTR(-EBADFD);
+	if ((*file)->f_op != fops) {
+		fput(*file);
+		return ERR_PTR(-EBADFD);
+	}
+	return (*file)->private_data;
 }
 
 static int test_add_reserved(const struct test_request *req)
