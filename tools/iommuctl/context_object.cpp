@@ -5,6 +5,7 @@
 // that copies between the two.
 #include "failure.h"
 #include "objects.h"
+#include "records.h"
 #include "session.h"
 
 #include <array>
@@ -115,11 +116,8 @@ Report run_show(Session &session, const Arguments &args)
 	session.context();
 	for (const auto &record : session.contexts())
 		rows.push_back(context_row(session, *record));
-	Report report(context_table, Report::Style::block, std::move(rows));
-	report.primary("context").as_list();
-	if (auto field = args.text("field"))
-		report.select(*field);
-	return report;
+	return listed(Report(context_table, Report::Style::block, std::move(rows)),
+		      "context", args);
 }
 
 Report run_option(Session &session, const Arguments &args)

@@ -10,6 +10,7 @@
 #include "objects.h"
 #include "pci_bind.h"
 #include "pci_facts.h"
+#include "records.h"
 
 #include <algorithm>
 #include <array>
@@ -224,13 +225,6 @@ Report run_unbind(Session &session, const Arguments &args)
 	return {};
 }
 
-Report selected(Report report, const Arguments &args)
-{
-	if (auto field = args.text("field"))
-		report.select(*field);
-	return report;
-}
-
 Report run_show(Session &session, const Arguments &args)
 {
 	std::vector<Row> rows;
@@ -242,9 +236,8 @@ Report run_show(Session &session, const Arguments &args)
 	else
 		for (const Device &device : devices(session))
 			rows.push_back(device_row(session, device));
-	Report report(device_table, Report::Style::table, std::move(rows));
-	report.primary("id").as_list();
-	return selected(std::move(report), args);
+	return listed(Report(device_table, Report::Style::table, std::move(rows)), "id",
+		      args);
 }
 
 Report run_list(Session &session, const Arguments &args)

@@ -8,6 +8,7 @@
 #include "end_signal.h"
 #include "failure.h"
 #include "objects.h"
+#include "records.h"
 #include "session.h"
 
 #include <algorithm>
@@ -305,11 +306,7 @@ Report status_report(const DmaStatus &status)
 
 Report run_status(Session &session, const Arguments &args)
 {
-	Report report = status_report(session.engine().status());
-
-	if (auto field = args.text("field"))
-		report.select(*field);
-	return report;
+	return selected(status_report(session.engine().status()), args);
 }
 
 Report run_wait(Session &session, const Arguments &args)

@@ -5,6 +5,7 @@
 #include "devices.h"
 #include "failure.h"
 #include "objects.h"
+#include "records.h"
 
 #include <array>
 
@@ -52,26 +53,19 @@ Report run_del(Session &session, const Arguments &args)
 	HwptRecord &record = session.hwpt(args.id("id"));
 
 	record.hwpt.destroy();
-	std::erase_if(session.context().hwpts,
-		      [&](const auto &other) { return other.get() == &record; });
+	forget(session.context().hwpts, record);
 	return {};
 }
 
 Report run_show(Session &session, const Arguments &args)
 {
 	ContextRecord &context = session.context();
-	std::vector<Row> rows;
+	auto named = [&]() -> HwptRecord & { return session.hwpt(args.id("id")); };
+	auto row = [&](const HwptRecord &record) { return hwpt_row(context, record); };
 
-	if (args.has("id"))
-		rows.push_back(hwpt_row(context, session.hwpt(args.id("id"))));
-	else
-		for (const auto &record : context.hwpts)
-			rows.push_back(hwpt_row(context, *record));
-	Report report(hwpt_table, Report::Style::table, std::move(rows));
-	report.primary("id").as_list();
-	if (auto field = args.text("field"))
-		report.select(*field);
-	return report;
+	return listed(Report(hwpt_table, Report::Style::table,
+			     rows_of(context.hwpts, args, named, row)),
+		      "id", args);
 }
 
 constexpr std::array add_params = {

@@ -7,6 +7,7 @@
 #include "layout.h"
 #include "mapping_table.h"
 #include "objects.h"
+#include "records.h"
 #include "session.h"
 #include "words.h"
 
@@ -132,8 +133,7 @@ Report run_del(Session &session, const Arguments &args)
 	IoasRecord &record = session.ioas(args.id("id"));
 
 	record.ioas.destroy();
-	std::erase_if(session.context().ioases,
-		      [&](const auto &other) { return other.get() == &record; });
+	forget(session.context().ioases, record);
 	return {};
 }
 
@@ -155,11 +155,8 @@ Report run_show(Session &session, const Arguments &args)
 		(void)session.ioas(args.id("id")); // says what is wrong
 	if (rows.empty())
 		text = "no IOAS in this session\n";
-	Report report = Report::drawn(ioas_table, std::move(rows), std::move(text));
-	report.primary("id").as_list();
-	if (auto field = args.text("field"))
-		report.select(*field);
-	return report;
+	return listed(Report::drawn(ioas_table, std::move(rows), std::move(text)), "id",
+		      args);
 }
 
 Report run_allow(Session &session, const Arguments &args)

@@ -3,6 +3,7 @@
 // second list of them.
 #include "iotlb_counters.h"
 
+#include "records.h"
 #include "session.h"
 
 #include <algorithm>
@@ -158,9 +159,7 @@ Report run_stats(Session &session, const Arguments &args)
 	}
 	Report report(stats_table, Report::Style::block, {row});
 	report.primary("created");
-	if (auto field = args.text("field"))
-		report.select(*field);
-	return report;
+	return selected(std::move(report), args);
 }
 
 } // namespace ctl

@@ -8,6 +8,7 @@
 #include "iotlb_top.h"
 #include "iotlb_use.h"
 #include "objects.h"
+#include "records.h"
 #include "session.h"
 
 #include <array>
@@ -155,26 +156,19 @@ Report run_del(Session &session, const Arguments &args)
 	IotlbRecord &record = session.iotlb(args.id("id"));
 
 	record.iotlb.destroy();
-	std::erase_if(session.context().iotlbs,
-		      [&](const auto &other) { return other.get() == &record; });
+	forget(session.context().iotlbs, record);
 	return {};
 }
 
 Report run_show(Session &session, const Arguments &args)
 {
 	ContextRecord &context = session.context();
-	std::vector<Row> rows;
+	auto named = [&]() -> IotlbRecord & { return session.iotlb(args.id("id")); };
+	auto row = [&](const IotlbRecord &record) { return iotlb_row(context, record); };
 
-	if (args.has("id"))
-		rows.push_back(iotlb_row(context, session.iotlb(args.id("id"))));
-	else
-		for (const auto &record : context.iotlbs)
-			rows.push_back(iotlb_row(context, *record));
-	Report report(iotlb_table, Report::Style::block, std::move(rows));
-	report.primary("id").as_list();
-	if (auto field = args.text("field"))
-		report.select(*field);
-	return report;
+	return listed(Report(iotlb_table, Report::Style::block,
+			     rows_of(context.iotlbs, args, named, row)),
+		      "id", args);
 }
 
 Report run_set(Session &session, const Arguments &args)

@@ -5,6 +5,7 @@
 #include "objects.h"
 #include "ondemand_target.h"
 #include "ondemand_watch.h"
+#include "records.h"
 #include "session.h"
 
 #include <algorithm>
@@ -112,9 +113,7 @@ Report run_show(Session &session, const Arguments &args)
 		      {ondemand_row(target, stats)});
 
 	report.primary("present_pages");
-	if (auto field = args.text("field"))
-		report.select(*field);
-	return report;
+	return selected(std::move(report), args);
 }
 
 // The length given, or to the end of the mapping at the IOVA.
