@@ -50,6 +50,15 @@ std::uint64_t pagemap_entry(std::uint64_t va)
 	return entry;
 }
 
+std::uint64_t there(const Memory &memory)
+{
+	std::uint64_t number = 0;
+
+	for (std::uint64_t at = 0; at < memory.size(); at += page_size)
+		number += (pagemap_entry(memory.va() + at) & pagemap_present) != 0;
+	return number;
+}
+
 long own_pages(const std::string &field)
 {
 	return status_pages(getpid(), field);

@@ -2,14 +2,11 @@
 /* IOTLBs whose server, owner or device ends, all at once or one by one. */
 #include "iotlb_ring.h"
 #include "iotlb_world.h"
+#include "late_page.h"
 #include "modules.h"
 #include "process.h"
 
 #include <fcntl.h>
-#include <linux/userfaultfd.h>
-#include <poll.h>
-#include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -21,58 +18,6 @@ namespace {
 
 constexpr std::uint64_t target = IotlbWorld::target;
 constexpr auto pending = IOMMUKIT_IOTLB_STAT_PENDING;
-
-/* A page that blocks who touches it, until release() or the end of the process. */
-class LatePage {
-    public:
-	LatePage() : memory(page_size, Memory::Kind::private_anonymous), faults(open_it())
-	{
-		uffdio_api api{UFFD_API, 0, 0};
-		uffdio_register registration{};
-
-		REQUIRE(ioctl(faults.get(), UFFDIO_API, &api) == 0);
-		registration.range = {memory.va(), page_size};
-		registration.mode = UFFDIO_REGISTER_MODE_MISSING;
-		REQUIRE(ioctl(faults.get(), UFFDIO_REGISTER, &registration) == 0);
-	}
-
-	const Memory &page() const { return memory; }
-	bool await_touch() const
-	{
-		pollfd wait{.fd = faults.get(), .events = POLLIN, .revents = 0};
-
-		return poll(&wait, 1, 60000) == 1;
-	}
-	void release() const
-	{
-		uffdio_zeropage zero{};
-
-		zero.range = {memory.va(), page_size};
-		CHECK(ioctl(faults.get(), UFFDIO_ZEROPAGE, &zero) == 0);
-	}
-	static bool exists()
-	{
-		const Fd fd(static_cast<int>(
-			syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK)));
-
-		return static_cast<bool>(fd);
-	}
-
-    private:
-	static int open_it()
-	{
-		return static_cast<int>(syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK));
-	}
-
-	Memory memory;
-	Fd faults;
-};
-
-void need_userfaultfd()
-{
-	if (!LatePage::exists())
-		skip("this kernel has no userfaultfd");
-}
 
 } // namespace
 
@@ -161,7 +106,7 @@ TEST_CASE("a process that is killed was server, owner and device in one")
 
 TEST_CASE("a device inside of its gate waits for a page of a server that ends")
 {
-	need_userfaultfd();
+	need_late_pages();
 	Child process([&](const Child::Steps &steps) {
 		const Context context;
 		const LatePage late;
@@ -191,7 +136,7 @@ TEST_CASE("a device inside of its gate waits for a page of a server that ends")
 
 TEST_CASE("a device elsewhere waits for a page of a server that ends")
 {
-	need_userfaultfd();
+	need_late_pages();
 	const Context context;
 	const Shared<int> number;
 	Child owner([&](const Child::Steps &steps) {
@@ -234,7 +179,7 @@ TEST_CASE("a device elsewhere waits for a page of a server that ends")
 
 TEST_CASE("a read into a page that comes late blocks nobody else")
 {
-	need_userfaultfd();
+	need_late_pages();
 	const IotlbWorld world;
 	const LatePage late;
 	const Reader other(world.client);
@@ -260,7 +205,7 @@ TEST_CASE("a read into a page that comes late blocks nobody else")
 
 TEST_CASE("data in a page that comes late blocks invalidations, which can be killed")
 {
-	need_userfaultfd();
+	need_late_pages();
 	const Context context;
 	const LatePage late;
 	const std::uint32_t ioas = context.ioas();

@@ -15,7 +15,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstring>
 #include <optional>
 
@@ -27,19 +26,6 @@ constexpr std::uint64_t iova = OndemandWorld::iova;
 constexpr std::uint64_t dst_iova = iova + 4 * huge_size;
 constexpr std::uint64_t pages = 64;
 constexpr std::uint64_t size = pages * page_size;
-
-class Clock {
-    public:
-	explicit Clock(unsigned int milliseconds = 2000)
-		: end(std::chrono::steady_clock::now() +
-		      std::chrono::milliseconds(milliseconds))
-	{
-	}
-	bool over() const { return std::chrono::steady_clock::now() > end; }
-
-    private:
-	std::chrono::steady_clock::time_point end;
-};
 
 /* Filled memory, and an engine that is a device in its IOAS. */
 struct World {

@@ -39,15 +39,6 @@ struct World : OndemandWorld {
 	Memory memory{size, Memory::Kind::private_anonymous};
 };
 
-std::uint64_t there(const Memory &memory)
-{
-	std::uint64_t number = 0;
-
-	for (std::uint64_t at = 0; at < memory.size(); at += page_size)
-		number += (pagemap_entry(memory.va() + at) & pagemap_present) != 0;
-	return number;
-}
-
 } // namespace
 
 TEST_CASE("PREFETCH checks its arguments")

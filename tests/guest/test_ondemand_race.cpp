@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <chrono>
 
 using namespace guest;
 
@@ -21,20 +20,6 @@ namespace {
 constexpr std::uint64_t iova = OndemandWorld::iova;
 constexpr std::uint64_t pages = 64;
 constexpr std::uint64_t size = pages * page_size;
-
-/* Each storm lasts that long, on whatever machine. */
-class Clock {
-    public:
-	explicit Clock(unsigned int milliseconds = 2000)
-		: end(std::chrono::steady_clock::now() +
-		      std::chrono::milliseconds(milliseconds))
-	{
-	}
-	bool over() const { return std::chrono::steady_clock::now() > end; }
-
-    private:
-	std::chrono::steady_clock::time_point end;
-};
 
 /*
  * A word that tells its page and a version, and nobody else has such words: what is

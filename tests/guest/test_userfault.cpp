@@ -4,14 +4,10 @@
  * thread that answers must be able to use the same IOAS meanwhile.
  */
 #include "access.h"
+#include "late_page.h"
 #include "process.h"
 #include "vfio.h"
 
-#include <fcntl.h>
-#include <linux/userfaultfd.h>
-#include <poll.h>
-#include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -25,55 +21,6 @@
 using namespace guest;
 
 namespace {
-
-/* A page that blocks who touches it until release(), and others that are there. */
-class LatePage {
-    public:
-	explicit LatePage(std::uint64_t npages = 1)
-		: memory(npages * page_size, Memory::Kind::private_anonymous),
-		  faults(open_it())
-	{
-		uffdio_api api{UFFD_API, 0, 0};
-		uffdio_register registration{};
-
-		memory.fill(1);
-		memory.discard(0, page_size);
-		REQUIRE(ioctl(faults.get(), UFFDIO_API, &api) == 0);
-		registration.range = {memory.va(), page_size};
-		registration.mode = UFFDIO_REGISTER_MODE_MISSING;
-		REQUIRE(ioctl(faults.get(), UFFDIO_REGISTER, &registration) == 0);
-	}
-
-	std::uint64_t va() const { return memory.va(); }
-	/* Has somebody touched the page, and waits? */
-	bool await_touch() const
-	{
-		pollfd wait{.fd = faults.get(), .events = POLLIN, .revents = 0};
-
-		return poll(&wait, 1, 60000) == 1;
-	}
-	void release() const
-	{
-		uffdio_zeropage zero{};
-
-		zero.range = {memory.va(), page_size};
-		CHECK(ioctl(faults.get(), UFFDIO_ZEROPAGE, &zero) == 0);
-	}
-
-    private:
-	static int open_it()
-	{
-		const long fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-
-		if (fd < 0 && errno == ENOSYS)
-			skip("this kernel has no userfaultfd");
-		REQUIRE(fd >= 0);
-		return static_cast<int>(fd);
-	}
-
-	Memory memory;
-	Fd faults;
-};
 
 /* The state of a task, as ps shows it. */
 char task_state(const std::string &task)

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <initializer_list>
 #include <random>
 #include <thread>
@@ -86,6 +87,20 @@ class Threads {
     private:
 	std::atomic<bool> gate = false;
 	std::vector<std::thread> threads;
+};
+
+/* How long threads go on, on whatever machine. */
+class Clock {
+    public:
+	explicit Clock(unsigned int milliseconds = 2000)
+		: end(std::chrono::steady_clock::now() +
+		      std::chrono::milliseconds(milliseconds))
+	{
+	}
+	bool over() const { return std::chrono::steady_clock::now() > end; }
+
+    private:
+	std::chrono::steady_clock::time_point end;
 };
 
 /* Threads that rest when they are told to. */
