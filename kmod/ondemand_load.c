@@ -8,10 +8,14 @@
  * may have made a huge page of it, and some cannot cut one. So of what surrounds a page
  * that goes, devices have to ask again.
  *
+ * Where that happens again and again pages go in one by one for a while, so that each
+ * time only those go that must.
+ *
  * Whether a device has written to a page that it could write is not asked: that would
  * take too long where this runs. It has, as far as the process and a read-out of what is
  * dirty are concerned.
  */
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/pfn.h>
 #include <linux/sched.h>
@@ -21,6 +25,10 @@
 #include "domain.h"
 #include "fail.h"
 #include "ondemand.h"
+
+/* After so many cuts in a chunk its extents are pages, until none came for so long. */
+#define CUTS_MAX 8
+#define CUTS_QUIET (60 * HZ)
 
 /**
  * struct ondemand_attachment - A part of the range, and a domain that it belongs in
@@ -51,6 +59,8 @@ struct ondemand_attachment {
  * struct ondemand_load - What an attachment has of a chunk
  * @next: of the chunk's
  * @att: the attachment; NULL when it has gone and pages are kept
+ * @cuts: changes that took out more than had changed, one soon after the other
+ * @cut_at: when the last one came, in jiffies
  * @loaded: pages that are in the domain
  * @starts: the first page of each extent
  * @writable: which devices can write
@@ -60,6 +70,8 @@ struct ondemand_attachment {
 struct ondemand_load {
 	struct ondemand_load *next;
 	struct ondemand_attachment *att;
+	unsigned int cuts;
+	unsigned long cut_at;
 	DECLARE_BITMAP(loaded, ONDEMAND_CHUNK_PAGES);
 	DECLARE_BITMAP(starts, ONDEMAND_CHUNK_PAGES);
 	DECLARE_BITMAP(writable, ONDEMAND_CHUNK_PAGES);
@@ -196,25 +208,58 @@ static unsigned int extent_start(const struct ondemand_load *load,
 	return nr;
 }
 
-/* Take out all extents that touch [from, to], or only those that can be written. */
-static void unload_range(struct ondemand *od, struct ondemand_chunk *chunk,
+/*
+ * Take out all extents that touch [from, to], or only those that can be written. Returns
+ * whether more than that went.
+ */
+static bool unload_range(struct ondemand *od, struct ondemand_chunk *chunk,
 			 unsigned long chunk_nr, struct ondemand_load *load,
 			 unsigned int from, unsigned int to, bool writable_only)
 {
 	unsigned int nr = from;
+	bool cut = false;
 
 	for (;;) {
 		unsigned int start, end;
 
 		nr = find_next_bit(load->loaded, ONDEMAND_CHUNK_PAGES, nr);
 		if (nr > to)
-			return;
+			return cut;
 		start = extent_start(load, nr);
 		end = extent_end(load, start);
 		/* All of an extent have the same permissions. */
-		if (!writable_only || test_bit(start, load->writable))
+		if (!writable_only || test_bit(start, load->writable)) {
 			unload_extent(od, chunk, chunk_nr, load, start, end);
+			cut = cut || start < from || end > to;
+		}
 		nr = end + 1;
+	}
+}
+
+static bool is_quiet(const struct ondemand_load *load)
+{
+	return time_after(jiffies, load->cut_at + CUTS_QUIET);
+}
+
+/* Most pages of an extent */
+static unsigned long load_step(const struct ondemand_load *load)
+{
+	return load->cuts >= CUTS_MAX && !is_quiet(load) ? 1 : load->att->step;
+}
+
+/* Something has changed there. If all has, what comes is something new. */
+static void note_cut(struct ondemand_load *load, unsigned long chunk_nr,
+		     unsigned int from, unsigned int to, bool cut)
+{
+	const struct ondemand_attachment *att = load->att;
+	unsigned int first, last;
+
+	ondemand_chunk_part(chunk_nr, att->first, att->last, &first, &last);
+	if (from <= first && to >= last) {
+		load->cuts = 0;
+	} else if (cut) {
+		load->cuts = is_quiet(load) ? 1 : load->cuts + 1;
+		load->cut_at = jiffies;
 	}
 }
 
@@ -247,6 +292,7 @@ void ondemand_unload(struct ondemand *od, unsigned long first,
 	struct ondemand_load *load;
 	unsigned int from, to;
 	unsigned long nr;
+	bool cut;
 
 	lockdep_assert_held_write(&od->lock);
 	if (list_empty(&od->attachments))
@@ -254,10 +300,13 @@ void ondemand_unload(struct ondemand *od, unsigned long first,
 	xa_for_each_range(&od->chunks, nr, chunk, ondemand_chunk_nr(first),
 			  ondemand_chunk_nr(last)) {
 		ondemand_chunk_part(nr, first, last, &from, &to);
-		for (load = chunk->loads; load; load = load->next)
-			if (load->att)
-				unload_range(od, chunk, nr, load, from, to,
-					     keep_readable);
+		for (load = chunk->loads; load; load = load->next) {
+			if (!load->att)
+				continue;
+			cut = unload_range(od, chunk, nr, load, from, to,
+					   keep_readable);
+			note_cut(load, nr, from, to, cut);
+		}
 		if (may_sleep)
 			cond_resched();
 	}
@@ -361,6 +410,7 @@ int ondemand_load_pages(struct ondemand *od, struct ondemand_chunk *chunk,
 	struct ondemand_attachment *att;
 	unsigned int nr, from, to, end;
 	struct ondemand_load *load;
+	unsigned long step;
 	int rc = 0;
 
 	lockdep_assert_held_write(&od->lock);
@@ -369,6 +419,7 @@ int ondemand_load_pages(struct ondemand *od, struct ondemand_chunk *chunk,
 	if (!att || att->first + (l->iova - att->iova) != l->address)
 		return 0;
 	load = get_load(chunk, att, l->spare);
+	step = load_step(load);
 	from = att->first > base + l->from * PAGE_SIZE ?
 	       ondemand_page_nr(att->first) : l->from;
 	to = att->last < base + l->to * PAGE_SIZE ?
@@ -388,7 +439,7 @@ int ondemand_load_pages(struct ondemand *od, struct ondemand_chunk *chunk,
 			if (od->dead)
 				return -EIO;
 		}
-		while (end < to && end - nr + 1 < att->step &&
+		while (end < to && end - nr + 1 < step &&
 		       test_bit(end + 1, chunk->present) &&
 		       !test_bit(end + 1, load->loaded) &&
 		       chunk->pfns[end + 1] == chunk->pfns[end] + 1 &&

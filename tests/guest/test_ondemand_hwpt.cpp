@@ -472,6 +472,40 @@ TEST_CASE("a page that is unmapped leaves, and what is around it comes back")
 	CHECK(world.stats().out_quarantined_pages == 0);
 }
 
+/* Each change takes a page off the end of a run, and with it the rest out. */
+TEST_CASE("memory that changes bit by bit goes in page by page")
+{
+	constexpr std::uint64_t changes = 8;
+	const World world(256);
+	const Run run = world.longest_run(changes + 4);
+	const auto fault_all = [&] {
+		world.reset();
+		CHECK(world.fault(0, world.pages) == ok);
+		CHECK(world.leads(0, world.pages));
+		return world.stats().out_hw_maps;
+	};
+
+	for (std::uint64_t n = 1; n <= changes; n++) {
+		INFO("change " << n);
+		fault_all();
+		const std::uint64_t together = run.pages + 1 - n;
+		world.discard(run.first + together - 1);
+		CHECK(world.stats().out_hw_unmaps == 1);
+		CHECK(world.number_led() == world.pages - together);
+	}
+	CHECK(fault_all() == run.pages + 1 - changes);
+	world.reset();
+	world.discard(run.first + 1);
+	CHECK(world.stats().out_hw_unmaps == 1);
+	CHECK(world.number_led() == world.pages - 1);
+	CHECK(fault_all() == 1);
+	/* New memory is a new beginning. */
+	world.discard(0, world.pages);
+	world.fill(1);
+	const auto runs = world.runs();
+	CHECK(fault_all() == runs.size());
+}
+
 /* ---- T52, T53: domains that do more, or less ---- */
 
 TEST_CASE("a domain that takes out more than asked")
