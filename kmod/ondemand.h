@@ -221,6 +221,8 @@ unsigned long ondemand_copy(struct ondemand *od, unsigned long address,
 void ondemand_enter(struct ondemand *od, struct ondemand_chunk *chunk,
 		    unsigned int from, unsigned int to,
 		    const unsigned long *hmm_pfns);
+void ondemand_mark_needed(struct ondemand *od, struct ondemand_chunk *chunk,
+			  unsigned int from, unsigned int to);
 unsigned long ondemand_zap(struct ondemand *od, unsigned long first,
 			   unsigned long last, bool keep_readable, bool may_sleep);
 int ondemand_note_pins(struct ondemand *od, unsigned long address,

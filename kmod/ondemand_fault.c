@@ -323,6 +323,7 @@ static long fault_once(struct fault *f)
 		leave_out_devices(f);
 		count_found(f);
 		ondemand_enter(f->od, f->chunk, f->from, f->to, f->pfns);
+		ondemand_mark_needed(f->od, f->chunk, f->first, f->last);
 		rc = load(f) ?: found(f) ?: -EFAULT;
 	}
 	up_write(&f->od->lock);

@@ -11,6 +11,7 @@
 #include <linux/hmm.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
+#include <linux/moduleparam.h>
 #include <linux/pagemap.h>
 #include <linux/percpu.h>
 #include <linux/sched.h>
@@ -19,6 +20,11 @@
 
 #include "fail.h"
 #include "ondemand.h"
+
+static bool ondemand_mark_accessed = true;
+module_param(ondemand_mark_accessed, bool, 0644);
+MODULE_PARM_DESC(ondemand_mark_accessed,
+		 "Tell the kernel which on-demand pages are in use, or it swaps them first (Y)");
 
 static unsigned int hold_ms;
 
@@ -140,7 +146,7 @@ static bool chunk_is_due(struct ondemand_chunk *chunk)
 	if (likely(time_before(jiffies, last + HZ)))
 		return false;
 	WRITE_ONCE(chunk->accessed, jiffies);
-	return true;
+	return READ_ONCE(ondemand_mark_accessed);
 }
 
 static void chunk_copy(struct ondemand_chunk *chunk, unsigned long address,
@@ -263,6 +269,34 @@ void ondemand_enter(struct ondemand *od, struct ondemand_chunk *chunk,
 	    hmm_pfn_to_map_order(hmm_pfns[from]) >=
 	    ilog2(ONDEMAND_CHUNK_PAGES))
 		chunk_set_huge(od, chunk, true);
+}
+
+/**
+ * ondemand_mark_needed - tell the kernel that pages are in use, since somebody needs them
+ * @od: the memory; its lock is held for writing
+ * @chunk: the chunk
+ * @from: first page in it
+ * @to: last one; those that are not there are left out
+ *
+ * Of those that were entered along with them nobody knows.
+ *
+ * Context: as who holds the lock.
+ */
+void ondemand_mark_needed(struct ondemand *od, struct ondemand_chunk *chunk,
+			  unsigned int from, unsigned int to)
+{
+	struct folio *folio, *last = NULL;
+	unsigned int nr = from;
+
+	lockdep_assert_held_write(&od->lock);
+	if (!READ_ONCE(ondemand_mark_accessed))
+		return;
+	for_each_set_bit_from(nr, chunk->present, to + 1) {
+		folio = page_folio(pfn_to_page(chunk->pfns[nr]));
+		if (folio != last)
+			folio_mark_accessed(folio);
+		last = folio;
+	}
 }
 
 /* ---- forgetting ---- */

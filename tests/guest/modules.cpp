@@ -95,6 +95,27 @@ bool exists(const std::string &path)
 	return lstat(path.c_str(), &info) == 0;
 }
 
+Parameter::Parameter(const std::string &name, const std::string &value)
+	: path("/sys/module/" + core + "/parameters/" + name)
+{
+	REQUIRE(std::ifstream(path) >> before);
+	set(value);
+}
+
+Parameter::~Parameter()
+{
+	std::ofstream(path) << before;
+}
+
+void Parameter::set(const std::string &value) const
+{
+	std::string now;
+
+	REQUIRE(std::ofstream(path) << value << std::flush);
+	REQUIRE(std::ifstream(path) >> now);
+	REQUIRE(now == value);
+}
+
 std::vector<std::string> slab_caches()
 {
 	std::vector<std::string> names;

@@ -43,6 +43,20 @@ class Modules {
 
 bool exists(const std::string &path);
 
+/* A parameter of the core has another value, as long as this lives. */
+class Parameter {
+    public:
+	Parameter(const std::string &name, const std::string &value);
+	Parameter(const Parameter &) = delete;
+	Parameter &operator=(const Parameter &) = delete;
+	~Parameter();
+
+	void set(const std::string &value) const;
+
+    private:
+	std::string path, before;
+};
+
 /* The slab caches of the module, by their names in sysfs. */
 std::vector<std::string> slab_caches();
 
