@@ -4,6 +4,7 @@
  * Nothing of it is pinned.
  *
  *	ondemand.c		its life, and the kernel's notifications
+ *	ondemand_chunk.c	the parts of the table
  *	ondemand_table.c	the pages that are known: copying, entering, forgetting
  *	ondemand_fault.c	finding pages
  *	ondemand_load.c		IO page tables that have some of them
@@ -91,9 +92,9 @@ enum ondemand_stat {
  * @huge: they are one page
  * @loads: which IO page tables have which of them
  * @accessed: when the kernel was told last that they are in use, in jiffies
+ * @used: when somebody looked for some of them, or the above
+ * @users: who need the chunk without the lock; see ondemand_chunk.c
  * @pfns: the page frames
- *
- * Once in the table it stays there as long as the memory.
  */
 struct ondemand_chunk {
 	DECLARE_BITMAP(present, ONDEMAND_CHUNK_PAGES);
@@ -103,6 +104,8 @@ struct ondemand_chunk {
 	bool huge;
 	struct ondemand_load *loads;
 	unsigned long accessed;
+	unsigned long used;
+	atomic_t users;
 	unsigned long *pfns;
 };
 
@@ -122,6 +125,7 @@ struct ondemand_chunk {
  * @around: pages that are looked at around one, a power of two
  * @window: what that is now; larger while pages are needed one behind the other
  * @next: where that would go on
+ * @drop_next: the next chunk to be dropped is looked for there; under the lock
  * @hits: for each CPU
  * @stats: see enum ondemand_stat; ONDEMAND_HITS is in @hits
  * @turn: number of the last sum that has it; see ioas_ondemand.c
@@ -140,6 +144,7 @@ struct ondemand {
 	unsigned int around;
 	unsigned int window;
 	unsigned long next;
+	unsigned long drop_next;
 	u64 __percpu *hits;
 	atomic64_t stats[ONDEMAND_NR_STATS];
 	unsigned long turn;
@@ -213,9 +218,14 @@ void ondemand_sum(u64 *sum, const u64 *stats);
 int ondemand_init(void);
 void ondemand_exit(void);
 
+/* ondemand_chunk.c */
+struct ondemand_chunk *ondemand_chunk_find(struct ondemand *od,
+					   unsigned long nr);
+struct ondemand_chunk *ondemand_chunk_get(struct ondemand *od, unsigned long nr);
+void ondemand_chunk_put(struct ondemand_chunk *chunk);
+void ondemand_free_chunks(struct ondemand *od);
+
 /* ondemand_table.c */
-struct ondemand_chunk *ondemand_chunk_get(struct ondemand *od,
-					  unsigned long address);
 unsigned long ondemand_copy(struct ondemand *od, unsigned long address,
 			    void *data, unsigned long length, bool write);
 void ondemand_enter(struct ondemand *od, struct ondemand_chunk *chunk,
@@ -229,7 +239,6 @@ int ondemand_note_pins(struct ondemand *od, unsigned long address,
 		       unsigned long npages);
 void ondemand_drop_pins(struct ondemand *od, unsigned long address,
 			unsigned long npages);
-void ondemand_free_chunks(struct ondemand *od);
 
 /* ondemand_fault.c */
 enum {
@@ -256,6 +265,7 @@ int ondemand_load_pages(struct ondemand *od, struct ondemand_chunk *chunk,
 			const struct ondemand_loading *loading);
 void ondemand_unload(struct ondemand *od, unsigned long first,
 		     unsigned long last, bool keep_readable, bool may_sleep);
+bool ondemand_has_notes(const struct ondemand_chunk *chunk);
 void ondemand_release_kept(struct ondemand_chunk *chunk);
 int ondemand_read_log(struct ondemand *od, const struct domain *domain,
 		      unsigned long iova, unsigned long address,

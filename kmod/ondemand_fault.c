@@ -431,9 +431,11 @@ static long fault_in_chunk(struct fault *f)
 	}
 	f->pfns = fail_alloc(kmalloc_array(ONDEMAND_CHUNK_PAGES,
 					   sizeof(*f->pfns), GFP_KERNEL));
-	f->chunk = ondemand_chunk_get(f->od, f->base);
+	f->chunk = ondemand_chunk_get(f->od, ondemand_chunk_nr(f->base));
 	if (f->pfns && f->chunk)
 		rc = fault_until_done(f);
+	if (f->chunk)
+		ondemand_chunk_put(f->chunk);
 	ondemand_load_free(f->spare);
 	kfree(f->pfns);
 	mmput_async(mm);

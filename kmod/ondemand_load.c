@@ -599,6 +599,25 @@ static void log_return(struct ondemand *od, const struct domain *domain,
 	up_write(&od->lock);
 }
 
+/* Record the runs of pages that a chunk at @base has, and clear those. */
+static int record_bits(unsigned long *bits, unsigned long base,
+		       int (*record)(void *opaque, unsigned long iova,
+				     size_t length),
+		       void *opaque)
+{
+	unsigned int from, to;
+	int rc;
+
+	for_each_set_bitrange(from, to, bits, ONDEMAND_CHUNK_PAGES) {
+		rc = record(opaque, base + from * PAGE_SIZE,
+			    (to - from) * PAGE_SIZE);
+		if (rc)
+			return rc;
+		bitmap_clear(bits, from, to - from);
+	}
+	return 0;
+}
+
 /**
  * ondemand_read_log - read what devices may have written before it left a domain
  * @od: the memory
@@ -627,7 +646,6 @@ int ondemand_read_log(struct ondemand *od, const struct domain *domain,
 
 	xa_for_each_range(&od->chunks, nr, chunk, ondemand_chunk_nr(address),
 			  ondemand_chunk_nr(last)) {
-		unsigned long base = nr * ONDEMAND_CHUNK;
 		DECLARE_BITMAP(bits, ONDEMAND_CHUNK_PAGES);
 		unsigned int from, to;
 
@@ -637,21 +655,18 @@ int ondemand_read_log(struct ondemand *od, const struct domain *domain,
 		cond_resched();
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		if (!log_take(od, domain, iova, chunk, bits, clear) || !record)
+		/* It may have gone, but has then no log. */
+		chunk = ondemand_chunk_find(od, nr);
+		if (!chunk)
 			continue;
-		for_each_set_bitrange(from, to, bits, ONDEMAND_CHUNK_PAGES) {
-			rc = record(opaque,
-				    iova + (base + from * PAGE_SIZE - address),
-				    (to - from) * PAGE_SIZE);
-			if (rc)
-				break;
-			bitmap_clear(bits, from, to - from);
-		}
-		if (!rc)
-			continue;
-		if (clear)
+		if (log_take(od, domain, iova, chunk, bits, clear) && record)
+			rc = record_bits(bits, iova + (nr * ONDEMAND_CHUNK - address),
+					 record, opaque);
+		if (rc && clear)
 			log_return(od, domain, iova, chunk, bits);
-		return rc;
+		ondemand_chunk_put(chunk);
+		if (rc)
+			return rc;
 	}
 	return 0;
 }
@@ -659,8 +674,26 @@ int ondemand_read_log(struct ondemand *od, const struct domain *domain,
 /* ---- the end ---- */
 
 /**
+ * ondemand_has_notes - whether there is more to a chunk than what can be found again
+ * @chunk: the chunk; the lock of its memory is held
+ *
+ * Return: whether a domain has kept pages, or what devices have written is still to be
+ * read out.
+ */
+bool ondemand_has_notes(const struct ondemand_chunk *chunk)
+{
+	const struct ondemand_load *load;
+
+	for (load = chunk->loads; load; load = load->next)
+		if (!bitmap_empty(load->kept, ONDEMAND_CHUNK_PAGES) ||
+		    !bitmap_empty(load->log, ONDEMAND_CHUNK_PAGES))
+			return true;
+	return false;
+}
+
+/**
  * ondemand_release_kept - give pages back that domains have kept
- * @chunk: a chunk of memory that is at its end; no domain is left that has them
+ * @chunk: a chunk that is at its end; no domain is left that has them
  *
  * Context: may sleep.
  */

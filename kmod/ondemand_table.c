@@ -2,9 +2,8 @@
 /*
  * The table of on-demand memory: the pages that are known, by chunks of addresses.
  *
- * Chunks come when they are first needed, outside of the lock, and stay; what goes are
- * bits. So to forget pages takes time for those that are there, however long the range
- * of addresses is, and no memory.
+ * When pages are forgotten, what goes are bits. So that takes time for those that are
+ * there, however long the range of addresses is, and no memory.
  */
 #include <linux/delay.h>
 #include <linux/highmem.h>
@@ -15,10 +14,8 @@
 #include <linux/pagemap.h>
 #include <linux/percpu.h>
 #include <linux/sched.h>
-#include <linux/slab.h>
 #include <linux/swap.h>
 
-#include "fail.h"
 #include "ondemand.h"
 
 static bool ondemand_mark_accessed = true;
@@ -35,86 +32,6 @@ static unsigned int hold_ms;
 void ondemand_set_hold_ms(unsigned int ms)
 {
 	WRITE_ONCE(hold_ms, ms);
-}
-
-/* ---- chunks ---- */
-
-static struct ondemand_chunk *chunk_alloc(void)
-{
-	struct ondemand_chunk *chunk =
-		fail_alloc(kzalloc(sizeof(*chunk), GFP_KERNEL_ACCOUNT));
-
-	if (!chunk)
-		return NULL;
-	chunk->pfns = fail_alloc(kmalloc_array(ONDEMAND_CHUNK_PAGES,
-					       sizeof(*chunk->pfns),
-					       GFP_KERNEL_ACCOUNT));
-	if (chunk->pfns)
-		return chunk;
-	kfree(chunk);
-	return NULL;
-}
-
-static void chunk_free(struct ondemand_chunk *chunk)
-{
-	kfree(chunk->pfns);
-	kfree(chunk);
-}
-
-static size_t chunk_size(void)
-{
-	return sizeof(struct ondemand_chunk) +
-	       ONDEMAND_CHUNK_PAGES * sizeof(unsigned long);
-}
-
-/**
- * ondemand_chunk_get - the chunk of an address, made if need be
- * @od: the memory
- * @address: the address, in the range
- *
- * Context: may sleep; the lock is not held.
- * Return: the chunk, or NULL if there is no memory.
- */
-struct ondemand_chunk *ondemand_chunk_get(struct ondemand *od,
-					  unsigned long address)
-{
-	unsigned long nr = ondemand_chunk_nr(address);
-	struct ondemand_chunk *chunk = xa_load(&od->chunks, nr);
-	int rc;
-
-	if (chunk)
-		return chunk;
-	chunk = chunk_alloc();
-	if (!chunk)
-		return NULL;
-	rc = fail_point(-ENOMEM) ?:
-	     xa_insert(&od->chunks, nr, chunk, GFP_KERNEL_ACCOUNT);
-	if (!rc) {
-		ondemand_count(od, ONDEMAND_CHUNKS, 1);
-		ondemand_count(od, ONDEMAND_TABLE_BYTES, chunk_size());
-		return chunk;
-	}
-	chunk_free(chunk);
-	return rc == -EBUSY ? xa_load(&od->chunks, nr) : NULL;
-}
-
-/**
- * ondemand_free_chunks - free the table
- * @od: memory that nobody uses, and of which no change is announced any more
- *
- * Context: may sleep.
- */
-void ondemand_free_chunks(struct ondemand *od)
-{
-	struct ondemand_chunk *chunk;
-	unsigned long nr;
-
-	xa_for_each(&od->chunks, nr, chunk) {
-		ondemand_release_kept(chunk);
-		chunk_free(chunk);
-		cond_resched();
-	}
-	xa_destroy(&od->chunks);
 }
 
 /* ---- copying ---- */
@@ -146,6 +63,7 @@ static bool chunk_is_due(struct ondemand_chunk *chunk)
 	if (likely(time_before(jiffies, last + HZ)))
 		return false;
 	WRITE_ONCE(chunk->accessed, jiffies);
+	WRITE_ONCE(chunk->used, jiffies);
 	return READ_ONCE(ondemand_mark_accessed);
 }
 
@@ -434,17 +352,26 @@ static void mark_pins(struct ondemand *od, unsigned long address,
 int ondemand_note_pins(struct ondemand *od, unsigned long address,
 		       unsigned long npages)
 {
-	unsigned long end = address + (npages - 1) * PAGE_SIZE;
-	unsigned long nr;
+	unsigned long first = ondemand_chunk_nr(address), nr;
+	unsigned long last = ondemand_chunk_nr(address + (npages - 1) * PAGE_SIZE);
+	int rc = 0;
 
-	for (nr = ondemand_chunk_nr(address); nr <= ondemand_chunk_nr(end); nr++)
-		if (!ondemand_chunk_get(od, nr * ONDEMAND_CHUNK))
-			return -ENOMEM;
-	down_write(&od->lock);
-	mark_pins(od, address, npages, true);
-	ondemand_count(od, ONDEMAND_PINS_LIVE, npages);
-	up_write(&od->lock);
-	return 0;
+	for (nr = first; nr <= last; nr++) {
+		if (!ondemand_chunk_get(od, nr)) {
+			rc = -ENOMEM;
+			break;
+		}
+	}
+	if (!rc) {
+		down_write(&od->lock);
+		mark_pins(od, address, npages, true);
+		ondemand_count(od, ONDEMAND_PINS_LIVE, npages);
+		up_write(&od->lock);
+	}
+	/* As long as they have a user they stay. */
+	while (nr-- > first)
+		ondemand_chunk_put(xa_load(&od->chunks, nr));
+	return rc;
 }
 
 /**

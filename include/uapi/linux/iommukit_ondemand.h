@@ -21,7 +21,10 @@
  * Pages are found when somebody touches the IOVA. They are neither pinned nor counted
  * against RLIMIT_MEMLOCK; they may be swapped, migrated, merged and reclaimed, and are
  * forgotten before that happens. So to map takes the same time and memory whatever the
- * length is. What has to be found counts as memory of the process, whoever asks.
+ * length is. What has to be found counts as memory of the process, whoever asks. The
+ * tables of what was found are kept to the module parameter ondemand_table_bytes, in
+ * bytes of each mapping, unless it is 0: parts of 2 MiB that have not been used for long
+ * are forgotten then, and found again.
  *
  * The memory is that of the process which issued the command, wherever the descriptor
  * goes. When it has exited or called execve() nothing can be reached any more (EFAULT);
@@ -162,7 +165,7 @@ enum iommukit_ondemand_state {
  * @out_by_event: Output number of them by what they were: unmap, clear, change of
  *                permissions, of a page's permissions, soft dirty, end of the memory,
  *                migration, exclusive use
- * @out_zapped_pages: Output number of pages forgotten
+ * @out_zapped_pages: Output number of pages forgotten, be it to keep a table small
  * @out_downgraded_pages: Output number of pages that cannot be written any more
  * @out_refused: Output number of announcements that could not wait and were put off
  * @out_present_pages: Output number of pages there are
