@@ -49,13 +49,13 @@ static bool ondemand_invalidate(struct mmu_interval_notifier *notifier,
 	mmu_interval_set_seq(notifier, seq);
 	if (range->event == MMU_NOTIFY_RELEASE)
 		WRITE_ONCE(od->dead_mm, true);
-	ondemand_count(od, ONDEMAND_INVALIDATIONS, 1);
+	ondemand_count_locked(od, ONDEMAND_INVALIDATIONS);
 	if (range->event < IOMMUKIT_ONDEMAND_NR_EVENTS)
-		ondemand_count(od, ONDEMAND_BY_EVENT + range->event, 1);
+		ondemand_count_locked(od, ONDEMAND_BY_EVENT + range->event);
 	if (!ondemand_zap(od, max(range->start, od->first),
 			  min(range->end - 1, od->last),
 			  event_keeps_pages(range->event), may_sleep))
-		ondemand_count(od, ONDEMAND_INVALIDATIONS_EMPTY, 1);
+		ondemand_count_locked(od, ONDEMAND_INVALIDATIONS_EMPTY);
 	up_write(&od->lock);
 	return true;
 }

@@ -181,6 +181,17 @@ static inline void ondemand_count(struct ondemand *od, enum ondemand_stat stat,
 	atomic64_add(n, &od->stats[stat]);
 }
 
+/*
+ * What is counted under the lock, held for writing, and nowhere else: a notification that
+ * finds nothing should cost no more than that lock.
+ */
+static inline void ondemand_count_locked(struct ondemand *od,
+					 enum ondemand_stat stat)
+{
+	lockdep_assert_held_write(&od->lock);
+	atomic64_set(&od->stats[stat], atomic64_read(&od->stats[stat]) + 1);
+}
+
 /* The highest of several; two at once may lose one, which is no harm. */
 static inline void ondemand_count_max(struct ondemand *od,
 				      enum ondemand_stat stat, s64 n)
