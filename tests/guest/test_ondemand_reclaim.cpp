@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* On-demand mappings of memory that the kernel takes away: swap, lazy freeing, files. */
 #include "mm_tools.h"
+#include "mock.h"
 #include "ondemand.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <random>
 
 using namespace guest;
 
@@ -153,6 +156,61 @@ TEST_CASE("memory that was swapped out comes back")
 			CHECK(world.memory.data()[0] == std::byte(9));
 		}
 	}
+}
+
+/* Nine of ten touches go to a tenth of it. */
+TEST_CASE("more memory than there is room for")
+{
+	need(lacks_memory_groups());
+	need(lacks_swap());
+	constexpr std::uint64_t areas = 3, area = 4 * huge_size;
+	constexpr std::uint64_t room = 8 * huge_size, all = areas * area / page_size;
+	const OndemandWorld world(Who::owner_slow);
+	const Memory memory(areas * area, Memory::Kind::private_anonymous);
+	const MemoryGroup group(room);
+	std::vector<std::uint64_t> values(all);
+	std::mt19937_64 random(seed());
+	const auto check = [&](std::uint64_t page) {
+		std::uint64_t found = ~0UL;
+
+		INFO("page " << page);
+		REQUIRE(world.read(page * page_size, &found, 8) == ok);
+		REQUIRE(found == values[page]);
+	};
+
+	madvise(memory.data(), memory.size(), MADV_NOHUGEPAGE);
+	for (std::uint64_t n = 0; n < areas; n++)
+		world.map(memory.va() + n * area, area, map_rw_fixed, iova + n * area);
+	REQUIRE(group.enter(getpid()));
+	for (std::uint64_t n = 0; n < 2 * all; n++) {
+		const bool usual = random() % 10;
+		/* At first each once, so that all is there and some is out. */
+		const std::uint64_t page =
+			n < all ? n : random() % (usual ? all / 10 : all);
+
+		check(page);
+		values[page] = random();
+		REQUIRE(world.write(page * page_size, &values[page], 8) == ok);
+	}
+	CHECK(own_pages("VmSwap") > 0);
+	for (std::uint64_t page = 0; page < all; page++)
+		check(page);
+	CHECK(group.oom_kills() == 0);
+	CHECK(MemoryGroup::leave(getpid()));
+
+	/* As much cannot be pinned by who may lock that much. */
+	CHECK(in_child([&] {
+		      const Context context;
+		      const std::uint32_t ioas = context.ioas();
+		      make_mock(context, ioas);
+
+		      if (int error = set_memlock(room) ?: drop_capability(CAP_IPC_LOCK))
+			      return error;
+		      return context.try_map(ioas, memory.va(), memory.size(), iova) ==
+					     Errno{ENOMEM}
+				     ? 0
+				     : 1;
+	      }) == 0);
 }
 
 TEST_CASE("a page of a file becomes writable where it is")
