@@ -163,6 +163,8 @@ static const struct {
 	[IOMMUKIT_BENCH_OP_BITMAP] = { .once = bench_bitmap,
 				       .caller_only = true,
 				       .long_range = true },
+	[IOMMUKIT_BENCH_OP_RW_FOREIGN] = { .once = bench_rw, .access = true,
+					   .buffer = true },
 };
 
 int bench_loop_check(const struct iommukit_bench_run *run)

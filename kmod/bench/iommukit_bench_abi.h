@@ -28,6 +28,8 @@
  * @IOMMUKIT_BENCH_OP_BITMAP: an IOVA bitmap of @length bytes of IOVA from 0 on, at
  *	the address @iova: made, filled and freed. Each page that is a multiple of
  *	@stride is recorded; without @stride, all at once
+ * @IOMMUKIT_BENCH_OP_RW_FOREIGN: RW, by threads that do not borrow the memory of its
+ *	owner, as those of a driver that has none
  */
 enum iommukit_bench_op {
 	IOMMUKIT_BENCH_OP_MEMCPY = 0,
@@ -36,6 +38,7 @@ enum iommukit_bench_op {
 	IOMMUKIT_BENCH_OP_GUP = 3,
 	IOMMUKIT_BENCH_OP_MAP = 4,
 	IOMMUKIT_BENCH_OP_BITMAP = 5,
+	IOMMUKIT_BENCH_OP_RW_FOREIGN = 6,
 };
 
 #define IOMMUKIT_BENCH_THREADS_MAX 8U
@@ -55,8 +58,9 @@ struct iommukit_bench_map {
  * struct iommukit_bench_run - ioctl(IOMMUKIT_BENCH_RUN)
  * @size: sizeof(struct iommukit_bench_run), exactly
  * @op: One of enum iommukit_bench_op
- * @fd: Descriptor of /dev/iommukit or /dev/iommu, for RW, PIN and MAP
- * @ioas_id: IOAS to work in, for RW and PIN
+ * @fd: Descriptor of /dev/iommukit or /dev/iommu, for RW, RW_FOREIGN,
+ *	PIN and MAP
+ * @ioas_id: IOAS to work in, for RW, RW_FOREIGN and PIN
  * @iova: First byte; for MAP the address of a struct iommukit_bench_map
  * @length: Bytes of one iteration, 1 to IOMMUKIT_BENCH_LENGTH_MAX, or more for
  *	BITMAP
@@ -64,7 +68,7 @@ struct iommukit_bench_map {
  * @iterations: Of each thread, at least 1
  * @threads: 0: the caller does it. Else as many kernel threads, each on a
  *	processor of its own (EINVAL if there are fewer), all on one access
- * @write: RW: write user memory; PIN and GUP: pin for writing
+ * @write: RW, RW_FOREIGN: write user memory; PIN and GUP: pin for writing
  * @__reserved: Must be 0
  * @out_ns: From the start of the first thread to the end of the last
  */

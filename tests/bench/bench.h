@@ -96,6 +96,9 @@ void add_ioas_cases(std::vector<Case> &cases);
 void add_iotlb_cases(std::vector<Case> &cases);
 void add_memory_cases(std::vector<Case> &cases);
 void add_ondemand_cases(std::vector<Case> &cases);
+void add_ondemand_first_cases(std::vector<Case> &cases);
+void add_ondemand_flow_cases(std::vector<Case> &cases);
+void add_ondemand_zap_cases(std::vector<Case> &cases);
 void add_upstream_cases(std::vector<Case> &cases);
 
 void print_head();

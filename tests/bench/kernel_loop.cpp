@@ -30,7 +30,8 @@ double KernelLoop::run(const Loop &loop, std::uint32_t iterations) const
 	cmd.stride = loop.stride.value;
 	cmd.iterations = iterations;
 	cmd.threads = loop.threads;
-	cmd.write = loop.op == IOMMUKIT_BENCH_OP_RW ? loop.write : true;
+	cmd.write = loop.write || (loop.op != IOMMUKIT_BENCH_OP_RW &&
+				   loop.op != IOMMUKIT_BENCH_OP_RW_FOREIGN);
 	if (const auto error = raw(fd_.get(), IOMMUKIT_BENCH_RUN, &cmd))
 		throw Error(error, "BENCH_RUN",
 			    {.iova = Iova(loop.iova), .length = loop.length});

@@ -43,6 +43,9 @@ std::vector<bench::Case> chosen_cases(const std::string &pattern)
 	bench::add_iotlb_cases(cases);
 	bench::add_memory_cases(cases);
 	bench::add_ondemand_cases(cases);
+	bench::add_ondemand_first_cases(cases);
+	bench::add_ondemand_flow_cases(cases);
+	bench::add_ondemand_zap_cases(cases);
 	bench::add_upstream_cases(cases);
 	std::erase_if(cases,
 		      [&](const auto &origin) { return !matches(pattern, origin.name); });

@@ -2,8 +2,8 @@
 // ondemand/: mappings that pin nothing, next to those that do, and to the process's own
 // use of its memory.
 #include "bench.h"
-#include "crowd.h"
 #include "kernel_loop.h"
+#include "ondemand_range.h"
 #include "owner.h"
 
 #include <sys/mman.h>
@@ -26,43 +26,6 @@ constexpr Bytes page = 4_KiB;
 // What a device touches at once, and a chunk of the table.
 constexpr Bytes window = 64_KiB;
 constexpr Bytes chunk = 2_MiB;
-
-// Addresses that are mapped on demand, of which nothing is there.
-class Range {
-    public:
-	explicit Range(Bytes length)
-		: ioas_(context_), memory_(length), length_(length),
-		  iova_(map_ondemand(ioas_, memory_.data(), length))
-	{
-		// Or one page of the process would be many.
-		::madvise(memory_.data(), length.value, MADV_NOHUGEPAGE);
-	}
-
-	// As a device does that writes there for the first time.
-	void find(Bytes offset, Bytes length) const
-	{
-		prefetch(ioas_, Iova(iova_.value + offset.value), length,
-			 IOMMUKIT_IOAS_PREFETCH_WRITE);
-	}
-	// As the process does.
-	void touch(Bytes offset, Bytes length) const
-	{
-		auto *first = bytes() + offset.value;
-
-		for (std::uint64_t i = 0; i < length.value; i += page.value)
-			*static_cast<volatile char *>(first + i) = 1;
-	}
-	void forget() const { ::madvise(memory_.data(), length_.value, MADV_DONTNEED); }
-
-    private:
-	char *bytes() const { return static_cast<char *>(memory_.data()); }
-
-	Context context_;
-	Ioas ioas_;
-	Reservation memory_;
-	Bytes length_;
-	Iova iova_;
-};
 
 Figures measure_map(Bytes length, Bytes peer_length)
 {
