@@ -124,7 +124,8 @@ struct ondemand_chunk {
  * @dead: an IO page table has kept pages that were to be forgotten
  * @around: pages that are looked at around one, a power of two
  * @window: what that is now; larger while pages are needed one behind the other
- * @next: where that would go on
+ * @next: where that would go on, after the pages that were needed last
+ * @beyond: and after those that were looked at along with them
  * @drop_next: the next chunk to be dropped is looked for there; under the lock
  * @hits: for each CPU
  * @stats: see enum ondemand_stat; ONDEMAND_HITS is in @hits
@@ -144,6 +145,7 @@ struct ondemand {
 	unsigned int around;
 	unsigned int window;
 	unsigned long next;
+	unsigned long beyond;
 	unsigned long drop_next;
 	u64 __percpu *hits;
 	atomic64_t stats[ONDEMAND_NR_STATS];

@@ -134,14 +134,17 @@ static void shrink_window(struct fault *f)
 	}
 }
 
-/* As much around the pages as was asked for, or more if they are read one by one. */
+/*
+ * As much around the pages as was asked for, or more if they are read one by one: those
+ * that were needed, or all that was found.
+ */
 static void choose_window(struct fault *f)
 {
 	struct ondemand *od = f->od;
 	unsigned int window = READ_ONCE(od->around);
-	unsigned long end = page_address_of(f, f->last + 1);
+	unsigned long at = page_address_of(f, f->first);
 
-	if (page_address_of(f, f->first) == READ_ONCE(od->next))
+	if (at == READ_ONCE(od->next) || at == READ_ONCE(od->beyond))
 		window = min_t(unsigned int, 2 * READ_ONCE(od->window),
 			       ONDEMAND_CHUNK_PAGES);
 	f->from = round_down(f->first, window);
@@ -151,7 +154,8 @@ static void choose_window(struct fault *f)
 	if (page_address_of(f, f->to) > od->last)
 		f->to = ondemand_page_nr(od->last);
 	WRITE_ONCE(od->window, window);
-	WRITE_ONCE(od->next, end);
+	WRITE_ONCE(od->next, page_address_of(f, f->last + 1));
+	WRITE_ONCE(od->beyond, page_address_of(f, f->to + 1));
 }
 
 /* ---- one attempt ---- */

@@ -224,6 +224,28 @@ TEST_CASE("pages around one that are not there stay so")
 	}
 }
 
+TEST_CASE("a device that goes from page to page waits more and more seldom")
+{
+	const World world(chunk_pages);
+	const auto waits = [&](bool forward) {
+		world.discard(0, world.pages);
+		world.fill(1);
+		world.reset();
+		for (std::uint64_t n = 0; n < world.pages; n++) {
+			const std::uint64_t page = forward ? n : world.pages - 1 - n;
+
+			if (!world.leads(page))
+				CHECK(world.fault(page) == ok);
+		}
+		return world.stats().out_faults_read;
+	};
+
+	/* 16 pages, then twice as many as there are by then. */
+	CHECK(waits(true) == 6);
+	/* That it is the other way round is nothing special. */
+	CHECK(waits(false) == world.pages / 16);
+}
+
 TEST_CASE("pages that others have found are just put in")
 {
 	const World world;
