@@ -20,6 +20,7 @@
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/shmem_fs.h>
+#include <linux/timer.h>
 #include <linux/version.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
@@ -330,6 +331,11 @@ static inline bool compat_vma_is_secret(const struct vm_area_struct *vma)
 #endif
 	return inode->i_sb->s_magic == SECRETMEM_MAGIC;
 }
+
+/* 6.16: was destroy_timer_on_stack(). Remove with 6.12. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+#define timer_destroy_on_stack(timer) destroy_timer_on_stack(timer)
+#endif
 
 #ifdef CONFIG_IOMMU_API
 

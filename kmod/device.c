@@ -117,8 +117,10 @@ struct iommukit_device *device_object_create(struct iommukit_ctx *ctx,
 	if (IS_ERR(obj))
 		return ERR_CAST(obj);
 	dev = container_of(obj, struct iommukit_device, obj);
-	dev->group = group_get(ctx, desc->group);
+	dev->resolver = fault_resolver_create();
+	dev->group = dev->resolver ? group_get(ctx, desc->group) : NULL;
 	if (!dev->group) {
+		fault_resolver_put(dev->resolver);
 		object_abort(ctx, obj);
 		return ERR_PTR(-ENOMEM);
 	}
@@ -150,6 +152,7 @@ void device_object_publish(struct iommukit_device *dev)
  */
 void device_object_abort(struct iommukit_device *dev)
 {
+	fault_resolver_put(dev->resolver);
 	group_put(dev->ctx, dev->group);
 	object_abort(dev->ctx, &dev->obj);
 }
@@ -178,6 +181,7 @@ struct iommukit_device *iommukit_device_add(struct iommukit_ctx *ctx,
 
 static void leave_group(struct iommukit_device *dev)
 {
+	fault_resolver_put(dev->resolver);
 	group_put(dev->ctx, dev->group);
 	if (dev->desc->release)
 		dev->desc->release(dev->desc->priv);
@@ -318,11 +322,11 @@ static int attach_locked(struct iommukit_device *dev, struct hwpt *hwpt)
 	if (rc)
 		goto err_unreserve;
 	/* Before there can be faults. */
-	device_set_queue(dev, hwpt->queue);
+	device_route_faults(dev, hwpt);
 	if (!group->hwpt) {
 		rc = set_domain(dev, hwpt);
 		if (rc)
-			goto err_unset_queue;
+			goto err_unroute;
 	}
 	object_hold(&hwpt->obj);
 	if (!is_users(dev))
@@ -331,8 +335,8 @@ static int attach_locked(struct iommukit_device *dev, struct hwpt *hwpt)
 	group->hwpt = hwpt;
 	return 0;
 
-err_unset_queue:
-	device_set_queue(dev, NULL);
+err_unroute:
+	device_route_faults(dev, NULL);
 err_unreserve:
 	unreserve_regions(dev, hwpt->ioas);
 	return rc;
@@ -420,12 +424,15 @@ static int replace_locked(struct iommukit_device *dev, struct hwpt *hwpt,
 	/* Whichever IOAS it does not use after all, unless both are the same. */
 	if (group->hwpt->ioas != hwpt->ioas)
 		unreserve_group(group, rc ? hwpt->ioas : group->hwpt->ioas);
-	if (rc)
+	if (rc) {
+		list_for_each_entry(each, &group->attached, link)
+			device_same_turn(each);
 		return rc;
+	}
 	rest->old = group->hwpt;
 	list_for_each_entry(each, &group->attached, link) {
 		/* Faults on what it has left would be answered too late. */
-		device_set_queue(each, hwpt->queue);
+		device_route_faults(each, hwpt);
 		object_hold(&hwpt->obj);
 		rest->moved++;
 	}
@@ -459,7 +466,7 @@ static struct hwpt *detach_locked(struct iommukit_device *dev)
 		group->hwpt = NULL;
 		group->broken = false;
 	}
-	device_set_queue(dev, NULL);
+	device_route_faults(dev, NULL);
 	unreserve_regions(dev, hwpt->ioas);
 	if (!is_users(dev))
 		object_release(&dev->obj);

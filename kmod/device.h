@@ -6,6 +6,7 @@
 #ifndef IOMMUKIT_DEVICE_H
 #define IOMMUKIT_DEVICE_H
 
+#include <linux/atomic.h>
 #include <linux/iommukit.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -16,6 +17,7 @@
 
 struct domain;
 struct fault_queue;
+struct fault_resolver;
 struct hwpt;
 struct ioas;
 struct iommukit_ctx;
@@ -157,6 +159,8 @@ struct device_group {
  *	lock held; may be taken in interrupts
  * @queue: where its page faults go, or NULL
  * @turn: number of the attachment: faults of the last one are of no use any more
+ * @resolver: answers them if there is no queue, and the kernel can
+ * @short_of_memory: so many groups in a row got no answer of it for want of memory
  */
 struct iommukit_device {
 	struct iommukit_object obj;
@@ -167,6 +171,8 @@ struct iommukit_device {
 	spinlock_t faults_lock;
 	struct fault_queue *queue;
 	unsigned int turn;
+	struct fault_resolver *resolver;
+	atomic_t short_of_memory;
 };
 
 /**

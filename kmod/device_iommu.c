@@ -8,7 +8,11 @@
  *
  * There are no domains with flags, no nested ones and no page faults: dirty bits need
  * a writer of bitmaps that stock kernels leave out of their IOMMU drivers, and of the
- * others no machine was there to see them work.
+ * others no machine was there to see them work. For page faults, which kernels from 6.12
+ * on hand to the domain of an attachment by a handle, there would have to be: domains
+ * that map and unmap without sleeping, a handler that puts its groups into
+ * device_report_faults() and answers them by iopf_group_response(), and on 6.12 the
+ * device's IOPF feature, turned on before the first attachment and off after the last.
  */
 #include <linux/err.h>
 #include <linux/iommu.h>

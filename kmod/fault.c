@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Fault queues. A group of faults is unread, then unanswered, then gone. It always
+ * Fault queues, and which of them a device has, if any. A group of faults is unread, then unanswered, then gone. It always
  * gets exactly one answer: of user space, or INVALID when its device is detached or
  * moved, for then there is nothing any more that user space could have mended.
  */
@@ -54,6 +54,14 @@ static bool queue_add(struct fault_queue *queue, struct fault_group *group)
 	return room;
 }
 
+/* What it asked for is looked for in vain; or by the kernel, if it asks again. */
+static u32 code_without_queue(const struct iommukit_device *dev,
+			      const struct fault_group *group)
+{
+	return group->turn == dev->turn && device_faults_async(dev) ?
+	       IOMMUKIT_PAGE_RESP_SUCCESS : IOMMUKIT_PAGE_RESP_INVALID;
+}
+
 /*
  * Nothing of a device may stay that is not reported to this queue any more. What it
  * waits for since before its present attachment is of no use to it; what it has
@@ -81,14 +89,14 @@ static void queue_leave(struct fault_queue *queue,
 		list_del_init(&group->link);
 		if (!next || group->turn != dev->turn ||
 		    !queue_add(next, group))
-			group_answer(group, IOMMUKIT_PAGE_RESP_INVALID);
+			group_answer(group, code_without_queue(dev, group));
 	}
 	xa_for_each(&queue->unanswered, cookie, group) {
 		if (group->dev != dev ||
 		    (next == queue && group->turn == dev->turn))
 			continue;
 		xa_erase(&queue->unanswered, cookie);
-		group_answer(group, IOMMUKIT_PAGE_RESP_INVALID);
+		group_answer(group, code_without_queue(dev, group));
 	}
 	mutex_unlock(&queue->lock);
 }
@@ -97,7 +105,7 @@ static void queue_leave(struct fault_queue *queue,
  * device_new_turn - tell faults of the next attachment from those of the last one
  * @dev: an attached device that is about to be moved; the lock of its group is held
  *
- * If it is not moved after all, nothing has happened.
+ * If it is not moved after all, that is up to device_same_turn().
  *
  * Context: process context.
  */
@@ -107,64 +115,62 @@ void device_new_turn(struct iommukit_device *dev)
 	spin_lock_irq(&dev->faults_lock);
 	dev->turn++;
 	spin_unlock_irq(&dev->faults_lock);
+	fault_resolver_prepare(dev->resolver, true);
 }
 
 /**
- * device_set_queue - where the faults of a device go from now on
+ * device_same_turn - a device was not moved after all
+ * @dev: the device of device_new_turn(); the lock of its group is still held
+ *
+ * To the queue, nothing has happened.
+ *
+ * Context: process context.
+ */
+void device_same_turn(struct iommukit_device *dev)
+{
+	lockdep_assert_held(&dev->group->lock);
+	fault_resolver_prepare(dev->resolver, false);
+}
+
+/**
+ * device_route_faults - where the faults of a device go from now on
  * @dev: a device that is being attached, moved or detached; the lock of its group is
  *	held
- * @queue: a queue, or NULL
+ * @hwpt: what it is attached to, or NULL
  *
- * All that it reported before has been answered on return; when it is moved, all that
- * it reported before device_new_turn().
+ * To the queue of @hwpt; or to the kernel, if there is none and it finds pages for
+ * devices on @hwpt; or nowhere. All that it reported before has been answered on
+ * return; when it is moved from a queue, all that it reported before device_new_turn().
  *
- * Context: may sleep.
+ * Context: may sleep, but neither waits for memory nor for user space.
  */
-void device_set_queue(struct iommukit_device *dev, struct fault_queue *queue)
+void device_route_faults(struct iommukit_device *dev, const struct hwpt *hwpt)
 {
-	struct fault_queue *old;
+	struct fault_queue *old, *queue = hwpt ? hwpt->queue : NULL;
 
 	lockdep_assert_held(&dev->group->lock);
 	spin_lock_irq(&dev->faults_lock);
 	old = dev->queue;
-	dev->queue = queue;
+	WRITE_ONCE(dev->queue, queue);
 	spin_unlock_irq(&dev->faults_lock);
+	fault_resolver_move(dev->resolver, hwpt);
 	if (old)
 		queue_leave(old, dev, queue);
 }
 
-/**
- * device_report_faults - ask user space for pages
- * @dev: a device
- * @faults: one or several, that are answered together
- * @nr: how many
- * @answer: called once with one of IOMMUKIT_PAGE_RESP_*, before the device is
- *	detached; may sleep, and report faults, but not attach or detach
- * @priv: argument for that
- *
- * Context: any but NMI.
- * Return: 0; -ENODEV if the device is not attached to anything with a queue; -EBUSY if
- * too much waits there; -ENOMEM.
- * On failure there will be no answer.
- */
-int device_report_faults(struct iommukit_device *dev,
-			 const struct device_fault *faults, unsigned int nr,
-			 void (*answer)(void *priv, u32 code), void *priv)
+static struct fault_group *group_create(struct iommukit_device *dev,
+					const struct device_fault *faults,
+					unsigned int nr)
 {
 	struct fault_group *group;
-	struct fault_queue *queue;
-	unsigned long flags;
 	unsigned int i;
-	int rc = 0;
 
 	group = fail_alloc(kzalloc(struct_size(group, faults, nr),
 				   GFP_ATOMIC | __GFP_ACCOUNT));
 	if (!group)
-		return -ENOMEM;
+		return NULL;
 	refcount_set(&group->refs, 1);
 	group->dev = dev;
-	group->answer = answer;
-	group->priv = priv;
 	group->nr = nr;
 	for (i = 0; i < nr; i++) {
 		struct iommukit_hwpt_pgfault *to = &group->faults[i];
@@ -176,7 +182,23 @@ int device_report_faults(struct iommukit_device *dev,
 		to->perm = faults[i].perm;
 		to->addr = faults[i].addr;
 	}
+	return group;
+}
 
+/* The half of device_report_faults() that asks user space */
+static int queue_faults(struct iommukit_device *dev,
+			const struct device_fault *faults, unsigned int nr,
+			void (*answer)(void *priv, u32 code), void *priv)
+{
+	struct fault_group *group = group_create(dev, faults, nr);
+	struct fault_queue *queue;
+	unsigned long flags;
+	int rc = 0;
+
+	if (!group)
+		return -ENOMEM;
+	group->answer = answer;
+	group->priv = priv;
 	spin_lock_irqsave(&dev->faults_lock, flags);
 	queue = dev->queue;
 	group->turn = dev->turn;
@@ -187,6 +209,42 @@ int device_report_faults(struct iommukit_device *dev,
 	spin_unlock_irqrestore(&dev->faults_lock, flags);
 	if (rc)
 		kfree(group);
+	return rc;
+}
+
+static bool has_route(const struct iommukit_device *dev)
+{
+	return READ_ONCE(dev->queue) || device_faults_async(dev);
+}
+
+/**
+ * device_report_faults - ask for pages: user space, or the kernel
+ * @dev: a device
+ * @faults: one or several, that are answered together
+ * @nr: how many
+ * @answer: called once with one of IOMMUKIT_PAGE_RESP_*, or with DEVICE_RESP_FAILURE,
+ *	before the device is detached; may sleep, and report faults, but not attach or
+ *	detach
+ * @priv: argument for that
+ *
+ * Context: any but NMI.
+ * Return: 0; -ENODEV if the device is not attached to anything with a queue, or for
+ * which the kernel finds pages; -EBUSY if too much waits in the queue, -EAGAIN if so
+ * with the kernel; -ENOMEM.
+ * On failure there will be no answer.
+ */
+int device_report_faults(struct iommukit_device *dev,
+			 const struct device_fault *faults, unsigned int nr,
+			 void (*answer)(void *priv, u32 code), void *priv)
+{
+	int rc;
+
+	/* Who is moved from one to the other just now may be found at neither. */
+	do {
+		rc = device_resolve_faults(dev, faults, nr, answer, priv);
+		if (rc == -ENODEV)
+			rc = queue_faults(dev, faults, nr, answer, priv);
+	} while (rc == -ENODEV && has_route(dev));
 	return rc;
 }
 

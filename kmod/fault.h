@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Fault queues: page faults of devices on their way to user space, and the answers
- * on their way back.
+ * Page faults of devices, and the answers on their way back.
+ *
+ *	fault.c			where they go; and queues, which take them to user space
+ *	fault_ondemand.c	groups that the kernel answers: on-demand memory
+ *	fault_async.c		the pages that it finds for them
  */
 #ifndef IOMMUKIT_FAULT_H
 #define IOMMUKIT_FAULT_H
@@ -17,9 +20,16 @@
 
 #include "object.h"
 
+struct domain;
+struct fault_resolver;
+struct hwpt;
 struct iommukit_ctx;
 struct iommukit_device;
 struct iommukit_ucmd;
+struct pages;
+
+/* Beside IOMMUKIT_PAGE_RESP_*, and only of the kernel: do not even look again. */
+#define DEVICE_RESP_FAILURE 2
 
 /**
  * struct device_fault - A page fault
@@ -88,9 +98,57 @@ struct fault_queue *fault_queue_get(struct iommukit_ctx *ctx, u32 id);
 int fault_queue_cmd_alloc(struct iommukit_ucmd *ucmd);
 
 void device_new_turn(struct iommukit_device *dev);
-void device_set_queue(struct iommukit_device *dev, struct fault_queue *queue);
+void device_same_turn(struct iommukit_device *dev);
+void device_route_faults(struct iommukit_device *dev, const struct hwpt *hwpt);
 int device_report_faults(struct iommukit_device *dev,
 			 const struct device_fault *faults, unsigned int nr,
 			 void (*answer)(void *priv, u32 code), void *priv);
+
+/* fault_ondemand.c */
+u32 device_fault_code(int rc);
+int device_resolve_faults(struct iommukit_device *dev,
+			  const struct device_fault *faults, unsigned int nr,
+			  void (*answer)(void *priv, u32 code), void *priv);
+
+/**
+ * struct device_request - A page that the kernel finds for a device
+ * @iova: an IOVA in it
+ * @prot: IOVA_READ, IOVA_WRITE: what the device wants
+ * @rc: an errno if it is not to be looked for; gets what has become of it
+ * @done: called when that is known; may free it
+ * @priv: the caller's
+ * @link: the rest is fault_async.c's: the list that it is in
+ * @pages: the on-demand memory, with a reference, or NULL if there is none
+ * @address: address of the page there
+ * @domain: where it is loaded
+ * @deadline: when it is too late, in jiffies
+ */
+struct device_request {
+	unsigned long iova;
+	unsigned int prot;
+	int rc;
+	void (*done)(struct device_request *req);
+	void *priv;
+	struct list_head link;
+	struct pages *pages;
+	unsigned long address;
+	const struct domain *domain;
+	unsigned long deadline;
+};
+
+/* fault_async.c */
+int device_fault_async(struct iommukit_device *dev, struct device_request *reqs,
+		       unsigned int nr);
+bool device_faults_async(const struct iommukit_device *dev);
+void fault_resolver_prepare(struct fault_resolver *r, bool moving);
+void fault_resolver_move(struct fault_resolver *r, const struct hwpt *hwpt);
+struct fault_resolver *fault_resolver_create(void);
+void fault_resolver_put(struct fault_resolver *r);
+
+/* For the test module */
+void fault_async_set_patience(unsigned int ms);
+
+int fault_async_init(void);
+void fault_async_exit(void);
 
 #endif /* IOMMUKIT_FAULT_H */

@@ -131,6 +131,13 @@ static int area_enter(struct iova_area *area)
 	return READ_ONCE(area->revoked) ? -EINVAL : -ENOENT;
 }
 
+/* A call is at work on it: whoever looks for one like that finds it at once. */
+static void area_note(struct iova_space *space, struct iova_area *area)
+{
+	if (rcu_access_pointer(space->recent) != area)
+		rcu_assign_pointer(space->recent, area);
+}
+
 /* As iova_area_get(), but -EAGAIN if the area is being cut. */
 static struct iova_area *area_try_get(struct iova_space *space,
 				      unsigned long iova)
@@ -142,8 +149,8 @@ static struct iova_area *area_try_get(struct iova_space *space,
 	area = iova_space_lookup(space, iova);
 	if (area)
 		rc = area_enter(area);
-	if (!rc && rcu_access_pointer(space->recent) != area)
-		rcu_assign_pointer(space->recent, area);
+	if (!rc)
+		area_note(space, area);
 	rcu_read_unlock();
 	return rc ? ERR_PTR(rc) : area;
 }
@@ -166,6 +173,31 @@ struct iova_area *iova_area_get(struct iova_space *space, unsigned long iova)
 		if (iova_cut_wait(space, iova))
 			return ERR_PTR(-EINTR);
 	}
+	return area;
+}
+
+/**
+ * iova_area_get_now - iova_area_get() for who cannot wait
+ * @space: the space
+ * @iova: the IOVA
+ *
+ * Context: any but NMI. Undone by iova_area_idle().
+ * Return: the area; -ENOENT if nothing is mapped there; -EAGAIN if what is there is
+ * being cut, mapped or unmapped.
+ */
+struct iova_area *iova_area_get_now(struct iova_space *space, unsigned long iova)
+{
+	struct iova_area *area;
+
+	rcu_read_lock();
+	area = iova_space_lookup(space, iova);
+	if (!area)
+		area = ERR_PTR(-ENOENT);
+	else if (area_enter(area))
+		area = ERR_PTR(-EAGAIN);
+	else
+		area_note(space, area);
+	rcu_read_unlock();
 	return area;
 }
 

@@ -43,6 +43,27 @@ bool iova_space_faults(const struct iova_space *space)
 	return true;
 }
 
+static unsigned long page_address_at(const struct iova_area *area,
+				     unsigned long iova)
+{
+	return (area->pages->base + area->offset + (iova - area->iova)) &
+	       PAGE_MASK;
+}
+
+/* What an area has for a device that asks for all of @prot: see iova_space_fault_now(). */
+static int area_memory(struct iova_area *area, unsigned int prot,
+		       struct pages **pages)
+{
+	*pages = NULL;
+	if ((area->prot & prot) != prot)
+		return -EPERM;
+	if (area->pages->ondemand) {
+		*pages = area->pages;
+		refcount_inc(&area->pages->refs);
+	}
+	return 0;
+}
+
 /**
  * iova_space_fault - find what a device asks for
  * @space: the space
@@ -64,22 +85,17 @@ int iova_space_fault(struct iova_space *space, const struct domain *domain,
 {
 	struct iova_area *area = iova_area_get(space, *iova);
 	unsigned long address, page = *iova & PAGE_MASK;
-	struct pages *pages = NULL;
-	long n = 0;
+	struct pages *pages;
+	long n;
 
 	if (IS_ERR(area))
 		return PTR_ERR(area);
 	last = min(last, area->last);
-	address = area->pages->base + area->offset + (*iova - area->iova);
-	if (!(area->prot & (write ? IOVA_WRITE : IOVA_READ)))
-		n = -EPERM;
-	else if (area->pages->ondemand)
-		pages = area->pages;
-	if (pages)
-		refcount_inc(&pages->refs);
+	address = page_address_at(area, *iova);
+	n = area_memory(area, write ? IOVA_WRITE : IOVA_READ, &pages);
 	iova_area_idle(space, area);
 	if (pages) {
-		n = ondemand_fault(pages->ondemand, address & PAGE_MASK,
+		n = ondemand_fault(pages->ondemand, address,
 				   (last - page) / PAGE_SIZE + 1,
 				   write ? ONDEMAND_FAULT_WRITE : 0, domain, page);
 		pages_put(pages);
@@ -88,6 +104,56 @@ int iova_space_fault(struct iova_space *space, const struct domain *domain,
 		return n;
 	*iova = pages ? min(page + n * PAGE_SIZE - 1, last) + 1 : last + 1;
 	return pages ? 1 : 0;
+}
+
+/**
+ * iova_space_fault_now - the part of iova_space_fault() that needs the space
+ * @space: the space
+ * @iova: the IOVA
+ * @prot: IOVA_READ, IOVA_WRITE: what the device wants
+ * @pages: gets the on-demand memory, with a reference, or NULL if it is not
+ * @address: gets the address of the page there
+ *
+ * Context: any but NMI.
+ * Return: 0; -ENOENT if nothing is mapped there; -EPERM if the area does not allow it;
+ * -EAGAIN if that cannot be told at the moment.
+ */
+int iova_space_fault_now(struct iova_space *space, unsigned long iova,
+			 unsigned int prot, struct pages **pages,
+			 unsigned long *address)
+{
+	struct iova_area *area = iova_area_get_now(space, iova);
+	int rc;
+
+	*pages = NULL;
+	if (IS_ERR(area))
+		return PTR_ERR(area);
+	*address = page_address_at(area, iova);
+	rc = area_memory(area, prot, pages);
+	iova_area_idle(space, area);
+	return rc;
+}
+
+/**
+ * iova_space_shows - whether it still is as iova_space_fault_now() has found it
+ * @space: the space
+ * @iova: the IOVA
+ * @pages: the memory that was there
+ * @address: the address of the page
+ *
+ * Context: any but NMI.
+ */
+bool iova_space_shows(struct iova_space *space, unsigned long iova,
+		      const struct pages *pages, unsigned long address)
+{
+	struct iova_area *area = iova_area_get_now(space, iova);
+	bool same;
+
+	if (IS_ERR(area))
+		return false;
+	same = area->pages == pages && page_address_at(area, iova) == address;
+	iova_area_idle(space, area);
+	return same;
 }
 
 /**

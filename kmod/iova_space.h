@@ -188,6 +188,7 @@ struct iova_area *iova_space_find(struct iova_space *space, unsigned long first,
 struct iova_area *iova_space_lookup(struct iova_space *space,
 				    unsigned long iova);
 struct iova_area *iova_area_get(struct iova_space *space, unsigned long iova);
+struct iova_area *iova_area_get_now(struct iova_space *space, unsigned long iova);
 void iova_space_erase(struct iova_space *space, struct iova_area *area);
 int iova_area_split(struct iova_space *space, struct iova_area *area,
 		    unsigned long last);
@@ -256,6 +257,11 @@ bool iova_space_has_ondemand(struct iova_space *space);
 bool iova_space_faults(const struct iova_space *space);
 int iova_space_fault(struct iova_space *space, const struct domain *domain,
 		     unsigned long *iova, unsigned long last, bool write);
+int iova_space_fault_now(struct iova_space *space, unsigned long iova,
+			 unsigned int prot, struct pages **pages,
+			 unsigned long *address);
+bool iova_space_shows(struct iova_space *space, unsigned long iova,
+		      const struct pages *pages, unsigned long address);
 int iova_space_read_unloaded(struct iova_space *space,
 			     const struct domain *domain, unsigned long first,
 			     unsigned long last, bool clear,

@@ -453,11 +453,16 @@ static int __init iommukit_init(void)
 	rc = iotlb_init();
 	if (rc)
 		goto err_domain_soft;
-	rc = misc_register(&iommukit_misc);
+	rc = fault_async_init();
 	if (rc)
 		goto err_iotlb;
+	rc = misc_register(&iommukit_misc);
+	if (rc)
+		goto err_fault_async;
 	return 0;
 
+err_fault_async:
+	fault_async_exit();
 err_iotlb:
 	iotlb_exit();
 err_domain_soft:
@@ -474,6 +479,8 @@ err_ondemand:
 static void __exit iommukit_exit(void)
 {
 	misc_deregister(&iommukit_misc);
+	/* May still have memory, on behalf of devices that have gone. */
+	fault_async_exit();
 	iotlb_exit();
 	domain_soft_cache_destroy();
 	iova_cache_destroy();

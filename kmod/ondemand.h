@@ -35,6 +35,10 @@
 
 #include "private.h"
 
+/* A part of the table: what the kernel maps by one entry if it is a huge page */
+#define ONDEMAND_CHUNK SZ_2M
+#define ONDEMAND_CHUNK_PAGES (ONDEMAND_CHUNK / PAGE_SIZE)
+
 #if IOMMUKIT_HAS_ONDEMAND
 
 struct domain;
@@ -78,10 +82,6 @@ enum ondemand_stat {
 	ONDEMAND_PINS_OUTLIVED,
 	ONDEMAND_NR_STATS,
 };
-
-/* A part of the table: what the kernel maps by one entry if it is a huge page */
-#define ONDEMAND_CHUNK SZ_2M
-#define ONDEMAND_CHUNK_PAGES (ONDEMAND_CHUNK / PAGE_SIZE)
 
 /**
  * struct ondemand_chunk - The pages of a chunk of addresses
@@ -264,6 +264,9 @@ enum {
 long ondemand_fault(struct ondemand *od, unsigned long address,
 		    unsigned long npages, unsigned int flags,
 		    const struct domain *domain, unsigned long iova);
+int ondemand_fault_until(struct ondemand *od, unsigned long address, bool write,
+			 const struct domain *domain, unsigned long iova,
+			 unsigned long deadline);
 
 /* ondemand_load.c */
 int ondemand_attach(struct ondemand *od, struct domain *domain,
@@ -290,6 +293,7 @@ int ondemand_read_log(struct ondemand *od, const struct domain *domain,
 /* For the test module */
 void ondemand_set_hold_ms(unsigned int ms);
 void ondemand_set_retries(unsigned int n);
+void ondemand_set_nomem(unsigned int n);
 
 #else /* !IOMMUKIT_HAS_ONDEMAND: there is none, so none of this is called */
 
@@ -304,6 +308,15 @@ static inline long ondemand_fault(struct ondemand *od, unsigned long address,
 				  unsigned long npages, unsigned int flags,
 				  const struct domain *domain,
 				  unsigned long iova)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int ondemand_fault_until(struct ondemand *od,
+				       unsigned long address, bool write,
+				       const struct domain *domain,
+				       unsigned long iova,
+				       unsigned long deadline)
 {
 	return -EOPNOTSUPP;
 }
@@ -349,6 +362,10 @@ static inline void ondemand_set_hold_ms(unsigned int ms)
 }
 
 static inline void ondemand_set_retries(unsigned int n)
+{
+}
+
+static inline void ondemand_set_nomem(unsigned int n)
 {
 }
 

@@ -13,6 +13,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/timer.h>
 #include <linux/userfaultfd_k.h>
 
 #include "compat.h"
@@ -25,7 +26,11 @@
 /* So often what an IO page table needs is waited for. */
 #define NOMEM_MAX 3
 
+/* Who waits for user space longer than it may is woken so often, in jiffies. */
+#define ALARM_PERIOD (HZ / 10 + 1)
+
 static atomic_t forced_retries;
+static atomic_t forced_nomem;
 
 /**
  * ondemand_set_retries - let memory seem to have changed
@@ -34,6 +39,15 @@ static atomic_t forced_retries;
 void ondemand_set_retries(unsigned int n)
 {
 	atomic_set(&forced_retries, n);
+}
+
+/**
+ * ondemand_set_nomem - let memory seem to be short
+ * @n: the next so many times that pages are looked for
+ */
+void ondemand_set_nomem(unsigned int n)
+{
+	atomic_set(&forced_nomem, n);
 }
 
 /**
@@ -46,6 +60,8 @@ void ondemand_set_retries(unsigned int n)
  * @from: first page that is looked at, since it is near
  * @to: last one
  * @flags: ONDEMAND_FAULT_*
+ * @limited: there is a time ...
+ * @deadline: ... when it is too late, in jiffies
  * @userfault: user space may have pages that are needed
  * @seq: changes before the page table was read
  * @pfns: what was found, for each page of the chunk
@@ -62,6 +78,8 @@ struct fault {
 	unsigned int from;
 	unsigned int to;
 	unsigned int flags;
+	bool limited;
+	unsigned long deadline;
 	bool userfault;
 	unsigned long seq;
 	unsigned long *pfns;
@@ -334,7 +352,68 @@ static long fault_once(struct fault *f)
 	return rc;
 }
 
-/* ---- until it is done ---- */
+/* ---- waiting for user space ---- */
+
+static bool is_late(const struct fault *f)
+{
+	return f->limited && time_after_eq(jiffies, f->deadline);
+}
+
+/**
+ * struct fault_alarm - Wakes a task, again and again: the first time it may not sleep yet
+ * @timer: rings
+ * @task: the task
+ */
+struct fault_alarm {
+	struct timer_list timer;
+	struct task_struct *task;
+};
+
+static void alarm_ring(struct timer_list *timer)
+{
+	struct fault_alarm *alarm = container_of(timer, struct fault_alarm, timer);
+
+	wake_up_process(alarm->task);
+	mod_timer(timer, jiffies + ALARM_PERIOD);
+}
+
+/*
+ * Let the kernel fault once. If that is to wait for user space, it ends when somebody
+ * wakes us, whoever it is. The mmap_lock is held, and dropped.
+ */
+static int touch(struct fault *f, unsigned long address)
+{
+	bool write = f->flags & ONDEMAND_FAULT_WRITE;
+	unsigned int how = FAULT_FLAG_DEFAULT | FAULT_FLAG_REMOTE |
+			   (write ? FAULT_FLAG_WRITE : 0);
+	struct mm_struct *mm = fault_mm(f);
+	struct vm_area_struct *vma = vma_lookup(mm, address);
+	vm_fault_t rc = VM_FAULT_SIGSEGV;
+
+	if (vma && vma_is_open(vma, write))
+		rc = handle_mm_fault(vma, address, how, NULL);
+	if (!(rc & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)))
+		mmap_read_unlock(mm);
+	return rc & VM_FAULT_ERROR ? -EFAULT : 0;
+}
+
+/* Threads of the kernel cannot be killed, so they must not depend on user space. */
+static int wait_until_late(struct fault *f)
+{
+	struct fault_alarm alarm = { .task = current };
+	unsigned int nr;
+	int rc = 0;
+
+	timer_setup_on_stack(&alarm.timer, alarm_ring, 0);
+	mod_timer(&alarm.timer, f->deadline);
+	for (nr = f->first; nr <= f->last && !rc && !is_late(f); nr++) {
+		mmap_read_lock(fault_mm(f));
+		rc = touch(f, page_address_of(f, nr));
+	}
+	timer_delete_sync(&alarm.timer);
+	timer_destroy_on_stack(&alarm.timer);
+	return rc;
+}
 
 /* Let the kernel fault as it does for the process itself, which waits for user space. */
 static int wait_for_user(struct fault *f)
@@ -346,6 +425,8 @@ static int wait_for_user(struct fault *f)
 	int rc = 0;
 
 	ondemand_count(f->od, ONDEMAND_USERFAULT_WAITS, 1);
+	if (f->limited)
+		return wait_until_late(f);
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
 	for (nr = f->first; nr <= f->last && !rc; nr++) {
@@ -359,6 +440,8 @@ static int wait_for_user(struct fault *f)
 	mmap_read_unlock(mm);
 	return rc && rc != -EINTR ? -EFAULT : rc;
 }
+
+/* ---- until it is done ---- */
 
 /* Others may have found them, which no domain knows of but theirs. */
 static long load_known(struct fault *f)
@@ -388,6 +471,13 @@ static bool fill_spare(struct fault *f)
 	return f->spare;
 }
 
+static bool gives_up(const struct fault *f, unsigned int retries)
+{
+	if (f->limited)
+		return is_late(f);
+	return retries >= RETRIES_MAX && !(f->flags & ONDEMAND_FAULT_ENDLESS);
+}
+
 static long fault_until_done(struct fault *f)
 {
 	unsigned int retries = 0, short_of_memory = 0;
@@ -414,7 +504,7 @@ static long fault_until_done(struct fault *f)
 		}
 		if (rc)
 			return rc;
-		if (retries >= RETRIES_MAX && !(f->flags & ONDEMAND_FAULT_ENDLESS))
+		if (gives_up(f, retries))
 			return -EAGAIN;
 		if (fatal_signal_pending(current))
 			return -EINTR;
@@ -429,6 +519,8 @@ static long fault_in_chunk(struct fault *f)
 
 	if (READ_ONCE(f->od->dead))
 		return -EIO;
+	if (atomic_dec_if_positive(&forced_nomem) >= 0)
+		return -ENOMEM;
 	if (!mmget_not_zero(mm)) {
 		WRITE_ONCE(f->od->dead_mm, true);
 		return -EFAULT;
@@ -443,6 +535,15 @@ static long fault_in_chunk(struct fault *f)
 	ondemand_load_free(f->spare);
 	kfree(f->pfns);
 	mmput_async(mm);
+	return rc;
+}
+
+static long fault_and_count(struct fault *f)
+{
+	long rc = fault_in_chunk(f);
+
+	if (rc < 0 && rc != -EAGAIN)
+		ondemand_count(f->od, ONDEMAND_FAULT_ERRORS, 1);
 	return rc;
 }
 
@@ -480,11 +581,41 @@ long ondemand_fault(struct ondemand *od, unsigned long address,
 		.first = ondemand_page_nr(address),
 		.flags = flags,
 	};
-	long rc;
 
 	f.last = min(f.first + npages, ONDEMAND_CHUNK_PAGES) - 1;
-	rc = fault_in_chunk(&f);
-	if (rc < 0 && rc != -EAGAIN)
-		ondemand_count(od, ONDEMAND_FAULT_ERRORS, 1);
-	return rc;
+	return fault_and_count(&f);
+}
+
+/**
+ * ondemand_fault_until - find a page, or give up
+ * @od: the memory, which the caller keeps from ending
+ * @address: of the page
+ * @write: it will be written, which the memory allows
+ * @domain: as of ondemand_fault()
+ * @iova: likewise
+ * @deadline: in jiffies; it is tried once in any case
+ *
+ * For threads of the kernel: user space cannot make it last longer. Whoever changes
+ * the memory all the time, or its file system, can.
+ *
+ * Context: as ondemand_fault(), but no task is running that minds being woken.
+ * Return: 0; -EAGAIN if it is too late; -EFAULT, -EIO, -ENOMEM as ondemand_fault().
+ */
+int ondemand_fault_until(struct ondemand *od, unsigned long address, bool write,
+			 const struct domain *domain, unsigned long iova,
+			 unsigned long deadline)
+{
+	struct fault f = {
+		.od = od,
+		.domain = domain,
+		.iova = iova,
+		.base = round_down(address, ONDEMAND_CHUNK),
+		.first = ondemand_page_nr(address),
+		.last = ondemand_page_nr(address),
+		.flags = write ? ONDEMAND_FAULT_WRITE : 0,
+		.limited = true,
+		.deadline = deadline,
+	};
+
+	return min(fault_and_count(&f), 0L);
 }

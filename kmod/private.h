@@ -67,6 +67,10 @@
  *                       interrupts
  *   fault_queue.lock    mutex, inside device_group.lock: faults that are read and
  *                       answered. User memory is never touched under it.
+ *   fault_resolver.lock spinlock, in interrupts as well: pages that a device has asked
+ *                       the kernel for. Areas are looked up under it. Who finds the
+ *                       pages holds no lock; who takes them away from him, with
+ *                       device_group.lock held, does not wait for him.
  *   iommukit_device.faults_lock
  *                       spinlock, in interrupts as well: where the faults of a
  *                       device go. Inside it:

@@ -140,6 +140,26 @@ void iommukit_test_retry_ondemand(u32 n)
 }
 EXPORT_SYMBOL_IOMMUKIT_INTERNAL(iommukit_test_retry_ondemand);
 
+/**
+ * iommukit_test_starve_ondemand - let memory seem to be short while pages are looked for
+ * @n: the next so many times
+ */
+void iommukit_test_starve_ondemand(u32 n)
+{
+	ondemand_set_nomem(n);
+}
+EXPORT_SYMBOL_IOMMUKIT_INTERNAL(iommukit_test_starve_ondemand);
+
+/**
+ * iommukit_test_device_patience - let devices wait longer or shorter for a page
+ * @ms: for how long; 0: as ever
+ */
+void iommukit_test_device_patience(u32 ms)
+{
+	fault_async_set_patience(ms);
+}
+EXPORT_SYMBOL_IOMMUKIT_INTERNAL(iommukit_test_device_patience);
+
 /* Mock devices are objects of a context like others. */
 EXPORT_SYMBOL_IOMMUKIT_INTERNAL(object_reserve);
 EXPORT_SYMBOL_IOMMUKIT_INTERNAL(object_publish);
@@ -149,6 +169,7 @@ EXPORT_SYMBOL_IOMMUKIT_INTERNAL(object_put);
 EXPORT_SYMBOL_IOMMUKIT_INTERNAL(iommukit_device_add);
 EXPORT_SYMBOL_IOMMUKIT_INTERNAL(iommukit_device_get);
 EXPORT_SYMBOL_IOMMUKIT_INTERNAL(device_fault);
+EXPORT_SYMBOL_IOMMUKIT_INTERNAL(device_fault_code);
 EXPORT_SYMBOL_IOMMUKIT_INTERNAL(device_report_faults);
 EXPORT_SYMBOL_IOMMUKIT_INTERNAL(hwpt_get);
 EXPORT_SYMBOL_IOMMUKIT_INTERNAL(hwpt_nested_get);

@@ -45,5 +45,7 @@ int iommukit_test_add_reserved(struct iommukit_ctx *ictx, u32 ioas_id,
 void iommukit_test_set_temp_memory_limit(u32 bytes);
 void iommukit_test_hold_ondemand(u32 ms);
 void iommukit_test_retry_ondemand(u32 n);
+void iommukit_test_starve_ondemand(u32 n);
+void iommukit_test_device_patience(u32 ms);
 
 #endif /* IOMMUKIT_TEST_HOOKS_H */
