@@ -123,6 +123,12 @@ enum {
 	IOMMUKIT_TEST_OP_MOCK_FAULT = 0x133,
 	/* Without @id: how domains of DEVICE_FAULTS unmap from now on */
 	IOMMUKIT_TEST_OP_MOCK_UNMAP_HOW = 0x134,
+	/* A mock device, @id, reports a group of faults, as often as it is told */
+	IOMMUKIT_TEST_OP_MOCK_REPORT = 0x135,
+	/* Waits until @id waits for no more than so many answers; ETIME after a minute */
+	IOMMUKIT_TEST_OP_MOCK_AWAIT = 0x136,
+	/* Its driver detaches @id, which is the last thing it does but for its end */
+	IOMMUKIT_TEST_OP_MOCK_DETACH = 0x137,
 
 	/*
 	 * A client of the IOTLB @id, and its readers, which last as long as its fd;
@@ -211,7 +217,23 @@ enum {
 	IOMMUKIT_TEST_ONDEMAND_HOLD_MS = 0,
 	/* the next so many times that pages were found, the memory seems to have changed */
 	IOMMUKIT_TEST_ONDEMAND_RETRIES = 1,
+	/* the next so many times that pages are looked for, there is no memory for it */
+	IOMMUKIT_TEST_ONDEMAND_NOMEM = 2,
+	/* a device waits so many milliseconds for a page, rather than 1000 */
+	IOMMUKIT_TEST_ONDEMAND_PATIENCE_MS = 3,
 };
+
+/* MOCK_REPORT: a page that a mock device asks for, as struct iommukit_hwpt_pgfault */
+struct iommukit_test_page_fault {
+	__aligned_u64 addr;
+	__u32 perm;
+	__u32 flags;
+};
+
+/* Flags of MOCK_REPORT: out of an interrupt */
+#define IOMMUKIT_TEST_REPORT_IRQ 1U
+
+#define IOMMUKIT_TEST_REPORT_MAX 64U
 
 /* What was written, as read_dirty recorded it */
 struct iommukit_test_dirty {
@@ -362,6 +384,10 @@ struct iommukit_test_cmd {
 			__u32 out_attached;
 			/* ... how often a domain was prepared for interrupts */
 			__u32 out_msi;
+			/* Groups of faults that were answered by a failure */
+			__u32 out_failure;
+			/* Groups that were not taken: the device is to ask again */
+			__u32 out_again;
 		} mock_stats;
 		struct {
 			__aligned_u64 iova;
@@ -371,6 +397,18 @@ struct iommukit_test_cmd {
 		struct {
 			__u32 how;
 		} mock_unmap_how;
+		struct {
+			/* struct iommukit_test_page_fault */
+			__aligned_u64 uptr;
+			/* How many, 1 to IOMMUKIT_TEST_REPORT_MAX */
+			__u32 nr;
+			/* Number of reports */
+			__u32 times;
+			__u32 flags;
+		} mock_report;
+		struct {
+			__u32 pending;
+		} mock_await;
 		struct {
 			__u32 flags;
 			__u32 out_access_pages_id;

@@ -123,6 +123,14 @@ static int test_ondemand_trouble(const struct test_request *req)
 			return -EINVAL;
 		iommukit_test_retry_ondemand(value);
 		return 0;
+	case IOMMUKIT_TEST_ONDEMAND_NOMEM:
+		if (value > INT_MAX)
+			return -EINVAL;
+		iommukit_test_starve_ondemand(value);
+		return 0;
+	case IOMMUKIT_TEST_ONDEMAND_PATIENCE_MS:
+		iommukit_test_device_patience(value);
+		return 0;
 	}
 	return -EOPNOTSUPP;
 }
@@ -183,6 +191,9 @@ static const struct {
 	{ IOMMUKIT_TEST_OP_MOCK_STATS, test_mock_stats },
 	{ IOMMUKIT_TEST_OP_MOCK_FAULT, test_mock_fault },
 	{ IOMMUKIT_TEST_OP_MOCK_UNMAP_HOW, test_mock_unmap_how },
+	{ IOMMUKIT_TEST_OP_MOCK_REPORT, test_mock_report },
+	{ IOMMUKIT_TEST_OP_MOCK_AWAIT, test_mock_await },
+	{ IOMMUKIT_TEST_OP_MOCK_DETACH, test_mock_detach },
 	{ IOMMUKIT_TEST_OP_IOTLB_CLIENT_CREATE, test_iotlb_client_create },
 	{ IOMMUKIT_TEST_OP_IOTLB_BEHAVIOUR, test_iotlb_behaviour },
 	{ IOMMUKIT_TEST_OP_IOTLB_CANCEL, test_iotlb_cancel },

@@ -5,12 +5,15 @@
  * was asked to join another's.
  */
 #include <linux/err.h>
+#include <linux/irq_work.h>
 #include <linux/kref.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
+#include <linux/sched/signal.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
+#include <linux/wait.h>
 
 #include "device.h"
 #include "domain.h"
@@ -51,7 +54,11 @@ struct mock_group {
  * @group: Its group
  * @dev: The device object, bound and attached
  * @flags: IOMMUKIT_TEST_DEVICE_*
+ * @detached: It is attached no more
  * @answers: How many groups of faults were answered, by code
+ * @again: How many were not taken, so that it has to ask again
+ * @pending: How many wait for an answer
+ * @wait: Woken by each
  */
 struct mock_device {
 	struct iommukit_object obj;
@@ -60,7 +67,11 @@ struct mock_device {
 	struct mock_group *group;
 	struct iommukit_device *dev;
 	u32 flags;
-	atomic_t answers[2];
+	atomic_t detached;
+	atomic_t answers[DEVICE_RESP_FAILURE + 1];
+	atomic_t again;
+	atomic_t pending;
+	wait_queue_head_t wait;
 };
 
 static void mock_group_release(struct kref *kref)
@@ -194,8 +205,10 @@ static void mock_destroy(struct iommukit_object *obj)
 {
 	struct mock_device *mock = container_of(obj, struct mock_device, obj);
 
-	iommukit_device_detach(mock->dev);
+	if (!atomic_xchg(&mock->detached, 1))
+		iommukit_device_detach(mock->dev);
 	iommukit_device_unbind(mock->dev);
+	WARN_ON(atomic_read(&mock->pending));
 	mock_group_put(mock->group);
 }
 
@@ -263,6 +276,7 @@ static int mock_create(const struct test_request *req, struct mock_spec *spec)
 	mock = container_of(obj, struct mock_device, obj);
 	mock->flags = spec->flags;
 	mock->region = spec->region;
+	init_waitqueue_head(&mock->wait);
 	mock->group = mock_group_get(req->ictx, spec->sibling);
 	if (IS_ERR(mock->group)) {
 		ret = PTR_ERR(mock->group);
@@ -401,6 +415,9 @@ int test_mock_stats(const struct test_request *req)
 		atomic_read(&mock->answers[IOMMUKIT_PAGE_RESP_SUCCESS]);
 	cmd->mock_stats.out_invalid =
 		atomic_read(&mock->answers[IOMMUKIT_PAGE_RESP_INVALID]);
+	cmd->mock_stats.out_failure =
+		atomic_read(&mock->answers[DEVICE_RESP_FAILURE]);
+	cmd->mock_stats.out_again = atomic_read(&mock->again);
 	cmd->mock_stats.out_switches = READ_ONCE(mock->group->switches);
 	cmd->mock_stats.out_attached = READ_ONCE(mock->group->attached);
 	cmd->mock_stats.out_msi = atomic_read(&mock->group->msi);
@@ -415,9 +432,25 @@ static void mock_answer(void *priv, u32 code)
 	struct mock_device *mock = priv;
 
 	atomic_inc(&mock->answers[code]);
+	atomic_dec(&mock->pending);
+	wake_up_all(&mock->wait);
 }
 
 /* As an IOMMU does: nobody there to answer is an answer as well. */
+static void mock_report(struct mock_device *mock,
+			const struct device_fault *faults, unsigned int nr)
+{
+	int ret;
+
+	atomic_inc(&mock->pending);
+	ret = device_report_faults(mock->dev, faults, nr, mock_answer, mock);
+	if (!ret)
+		return;
+	if (ret == -EAGAIN)
+		atomic_inc(&mock->again);
+	mock_answer(mock, device_fault_code(ret));
+}
+
 int test_trigger_iopf(const struct test_request *req)
 {
 	struct iommukit_test_cmd *cmd = req->cmd;
@@ -446,9 +479,133 @@ int test_trigger_iopf(const struct test_request *req)
 	}
 	faults[nr - 1].flags |= IOMMUKIT_PGFAULT_FLAGS_LAST_PAGE;
 	mock = dev->desc->priv;
-	if (device_report_faults(dev, faults, nr, mock_answer, mock))
-		mock_answer(mock, IOMMUKIT_PAGE_RESP_INVALID);
+	mock_report(mock, faults, nr);
 	object_put(req->ictx, &dev->obj);
+	return 0;
+}
+
+/**
+ * struct mock_irq - A report out of an interrupt
+ * @work: The interrupt
+ * @mock: Who reports
+ * @faults: What
+ * @nr: How many
+ */
+struct mock_irq {
+	struct irq_work work;
+	struct mock_device *mock;
+	const struct device_fault *faults;
+	unsigned int nr;
+};
+
+static void mock_irq_run(struct irq_work *work)
+{
+	struct mock_irq *irq = container_of(work, struct mock_irq, work);
+
+	mock_report(irq->mock, irq->faults, irq->nr);
+}
+
+static void mock_report_by_irq(struct mock_device *mock,
+			       const struct device_fault *faults,
+			       unsigned int nr)
+{
+	struct mock_irq irq = {
+		.work = IRQ_WORK_INIT_HARD(mock_irq_run),
+		.mock = mock,
+		.faults = faults,
+		.nr = nr,
+	};
+
+	irq_work_queue(&irq.work);
+	irq_work_sync(&irq.work);
+}
+
+static struct device_fault *mock_read_faults(const struct iommukit_test_cmd *cmd)
+{
+	u32 i, nr = cmd->mock_report.nr;
+	const struct iommukit_test_page_fault __user *uptr =
+		u64_to_user_ptr(cmd->mock_report.uptr);
+	struct device_fault *faults;
+
+	faults = kcalloc(nr, sizeof(*faults), GFP_KERNEL_ACCOUNT);
+	if (!faults)
+		return ERR_PTR(-ENOMEM);
+	for (i = 0; i < nr; i++) {
+		struct iommukit_test_page_fault from;
+
+		if (copy_from_user(&from, &uptr[i], sizeof(from))) {
+			kfree(faults);
+			return ERR_PTR(-EFAULT);
+		}
+		faults[i].addr = from.addr;
+		faults[i].perm = from.perm;
+		faults[i].flags = from.flags;
+	}
+	return faults;
+}
+
+int test_mock_report(const struct test_request *req)
+{
+	struct iommukit_test_cmd *cmd = req->cmd;
+	u32 i, nr = cmd->mock_report.nr;
+	struct device_fault *faults;
+	struct mock_device *mock;
+	int ret = 0;
+
+	if (!nr || nr > IOMMUKIT_TEST_REPORT_MAX ||
+	    (cmd->mock_report.flags & ~IOMMUKIT_TEST_REPORT_IRQ))
+		return -EINVAL;
+	faults = mock_read_faults(cmd);
+	if (IS_ERR(faults))
+		return PTR_ERR(faults);
+	mock = mock_get(req->ictx, cmd->id);
+	if (IS_ERR(mock)) {
+		ret = PTR_ERR(mock);
+		goto out_free;
+	}
+	for (i = 0; i < cmd->mock_report.times; i++) {
+		if (cmd->mock_report.flags & IOMMUKIT_TEST_REPORT_IRQ)
+			mock_report_by_irq(mock, faults, nr);
+		else
+			mock_report(mock, faults, nr);
+		cond_resched();
+		if (fatal_signal_pending(current)) {
+			ret = -EINTR;
+			break;
+		}
+	}
+	object_put(req->ictx, &mock->obj);
+out_free:
+	kfree(faults);
+	return ret;
+}
+
+int test_mock_await(const struct test_request *req)
+{
+	struct mock_device *mock = mock_get(req->ictx, req->cmd->id);
+	long left;
+
+	if (IS_ERR(mock))
+		return PTR_ERR(mock);
+	left = wait_event_interruptible_timeout(
+		mock->wait,
+		atomic_read(&mock->pending) <= (int)req->cmd->mock_await.pending,
+		60 * HZ);
+	object_put(req->ictx, &mock->obj);
+	if (left < 0)
+		return left;
+	return left ? 0 : -ETIME;
+}
+
+int test_mock_detach(const struct test_request *req)
+{
+	struct mock_device *mock = mock_get(req->ictx, req->cmd->id);
+
+	if (IS_ERR(mock))
+		return PTR_ERR(mock);
+	if (!atomic_xchg(&mock->detached, 1))
+		iommukit_device_detach(mock->dev);
+	object_put(req->ictx, &mock->obj);
 	return 0;
 }
 

@@ -35,6 +35,8 @@ class LatePage {
 
 		return poll(&wait, 1, 60000) == 1;
 	}
+	/* Who waits looks again. */
+	void wake() const { faults.wake(memory.va(), page_size); }
 	void release() const { CHECK(faults.try_zero(memory.va(), page_size) == ok); }
 
     private:

@@ -72,9 +72,38 @@ MockStats mock_stats(const Context &context, const Mock &mock)
 	auto cmd = test_command(IOMMUKIT_TEST_OP_MOCK_STATS, mock.stdev);
 
 	REQUIRE(test_call(context, cmd) == ok);
-	return {cmd.mock_stats.out_success, cmd.mock_stats.out_invalid,
+	return {cmd.mock_stats.out_success,  cmd.mock_stats.out_invalid,
 		cmd.mock_stats.out_switches, cmd.mock_stats.out_attached,
-		cmd.mock_stats.out_msi};
+		cmd.mock_stats.out_msi,	     cmd.mock_stats.out_failure,
+		cmd.mock_stats.out_again};
+}
+
+Errno try_mock_report(const Context &context, const Mock &mock,
+		      const std::vector<PageRequest> &requests, std::uint32_t times,
+		      std::uint32_t flags)
+{
+	auto cmd = test_command(IOMMUKIT_TEST_OP_MOCK_REPORT, mock.stdev);
+
+	cmd.mock_report.uptr = reinterpret_cast<std::uint64_t>(requests.data());
+	cmd.mock_report.nr = static_cast<std::uint32_t>(requests.size());
+	cmd.mock_report.times = times;
+	cmd.mock_report.flags = flags;
+	return test_call(context, cmd);
+}
+
+Errno mock_await(const Context &context, const Mock &mock, std::uint32_t pending)
+{
+	auto cmd = test_command(IOMMUKIT_TEST_OP_MOCK_AWAIT, mock.stdev);
+
+	cmd.mock_await.pending = pending;
+	return test_call(context, cmd);
+}
+
+Errno mock_detach(const Context &context, const Mock &mock)
+{
+	auto cmd = test_command(IOMMUKIT_TEST_OP_MOCK_DETACH, mock.stdev);
+
+	return test_call(context, cmd);
 }
 
 Errno try_mock_fault(const Context &context, const Mock &mock, std::uint64_t iova,

@@ -53,9 +53,26 @@ struct MockStats {
 	std::uint32_t success, invalid;
 	/* Of its group of devices. */
 	std::uint32_t switches, attached, msi;
+	/* Groups that ended in a failure, and that were not taken at all. */
+	std::uint32_t failure, again;
 };
 
 MockStats mock_stats(const Context &context, const Mock &mock);
+
+/* What devices of mock_faults ask for; the answers come later. */
+using PageRequest = iommukit_test_page_fault;
+
+constexpr std::uint32_t fault_read = IOMMUKIT_PGFAULT_PERM_READ;
+constexpr std::uint32_t fault_write = IOMMUKIT_PGFAULT_PERM_WRITE;
+
+/* One group, as often as it is told. */
+Errno try_mock_report(const Context &context, const Mock &mock,
+		      const std::vector<PageRequest> &requests, std::uint32_t times = 1,
+		      std::uint32_t flags = 0);
+/* Until no more than so many answers are missing; ETIME after a minute. */
+Errno mock_await(const Context &context, const Mock &mock, std::uint32_t pending = 0);
+/* Its driver lets go of it. */
+Errno mock_detach(const Context &context, const Mock &mock);
 
 /* What a device of mock_faults does when it finds nothing, or may not write. */
 Errno try_mock_fault(const Context &context, const Mock &mock, std::uint64_t iova,

@@ -109,6 +109,55 @@ void sweep_fault(const HwptFaults &world, const Mock &mock, Source source, bool 
 	FAIL("no end");
 }
 
+/* A group that could not be taken is to be asked for again; it is answered, too. */
+void sweep_report(const HwptFaults &world, const Mock &mock, Source source)
+{
+	const std::vector<PageRequest> requests = {{od_iova, fault_write, 0},
+						   {od_iova + page_size, fault_read, 0}};
+	const Injector injector(source);
+	unsigned int untaken = 0;
+
+	if (!injector)
+		return;
+	const auto answers = [&] { return mock_stats(world.context, mock); };
+	const auto report = [&] {
+		return try_mock_report(world.context, mock, requests);
+	};
+	const auto leads = [&] {
+		return check_map(world.context, mock.hwpt, od_iova, 2 * page_size,
+				 world.od_memory.va()) == ok;
+	};
+	for (unsigned int n = 1; n < 100; n++) {
+		world.renew();
+		const MockStats before = answers();
+		REQUIRE(injector.arm(n));
+		const Errno error = report();
+		const Injector::Outcome outcome = injector.disarm();
+
+		INFO("point " << n << ' ' << outcome.where);
+		REQUIRE(mock_await(world.context, mock) == ok);
+		if (!outcome.fired)
+			REQUIRE(error == ok);
+		else if (error != ok)
+			REQUIRE((error == Errno{ENOENT} || error == Errno{ENOMEM} ||
+				 error == Errno{EFAULT}));
+		const MockStats now = answers();
+		REQUIRE(now.success == before.success + (error == ok));
+		REQUIRE(now.invalid == before.invalid);
+		if (error == ok && !leads())
+			untaken++;
+		REQUIRE(report() == ok);
+		REQUIRE(mock_await(world.context, mock) == ok);
+		REQUIRE(leads());
+		if (!outcome.fired) {
+			if (source == Source::core)
+				REQUIRE(untaken > 0);
+			return;
+		}
+	}
+	FAIL("no end");
+}
+
 } // namespace
 
 TEST_CASE("fail-nth: MOCK_CREATE on an IOAS with on-demand mappings")
@@ -125,7 +174,7 @@ TEST_CASE("fail-nth: MOCK_CREATE on an IOAS with on-demand mappings")
 
 TEST_CASE("fail-nth: HWPT_ALLOC and REPLACE with on-demand mappings")
 {
-	const HwptFaults world;
+	HwptFaults world;
 	Mock mock;
 	std::uint32_t hwpt = 0;
 
@@ -148,6 +197,16 @@ TEST_CASE("fail-nth: HWPT_ALLOC and REPLACE with on-demand mappings")
 		pt = to;
 		return try_mock_replace(world.context, mock, &pt);
 	};
+	/* Only while it is being moved is what is not there no error. */
+	world.observe("answers to a fault on nothing", [&] {
+		const std::uint32_t before = mock_stats(world.context, mock).invalid;
+
+		REQUIRE(try_mock_report(world.context, mock,
+					{{od_iova + 16 * huge_size, fault_read, 0}}) ==
+			ok);
+		REQUIRE(mock_await(world.context, mock) == ok);
+		return mock_stats(world.context, mock).invalid - before;
+	});
 	world.sweep({"REPLACE on demand",
 		     10,
 		     [&] { return replace(world.first); },
@@ -224,6 +283,16 @@ TEST_CASE("fail-nth: what a device asks for")
 					world.od_memory.discard(0, page_size);
 			});
 		}
+}
+
+TEST_CASE("fail-nth: what a device asks for, and does not wait for")
+{
+	const HwptFaults world;
+	Mock mock;
+
+	REQUIRE(world.try_create(world.first, &mock) == ok);
+	for (const Source source : {Source::core, Source::kernel})
+		sweep_report(world, mock, source);
 }
 
 TEST_CASE("fail-nth: a device that goes, with pages on demand")
