@@ -11,8 +11,8 @@
  * others no machine was there to see them work. For page faults, which kernels from 6.12
  * on hand to the domain of an attachment by a handle, there would have to be: domains
  * that map and unmap without sleeping, a handler that puts its groups into
- * device_report_faults() and answers them by iopf_group_response(), and on 6.12 the
- * device's IOPF feature, turned on before the first attachment and off after the last.
+ * device_report_faults() and takes the answers back to the kernel's queue, and on 6.12
+ * the device's IOPF feature, on before the first attachment and off after the last.
  */
 #include <linux/err.h>
 #include <linux/iommu.h>

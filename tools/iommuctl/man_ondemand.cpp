@@ -21,9 +21,10 @@ another program
 A file of any file system is mapped as it is, without being loaded first.
 .PP
 Drivers that copy, and software devices, which wait for what their page table lacks,
-work with them. A HWPT of a device that cannot wait does not go together with them:
-EOPNOTSUPP. A driver that pins gets the pages of that moment, which are charged, and
-keeps them whatever the process does
+work with them. So do devices that report page faults: the kernel finds the pages and
+answers, unless the HWPT has a fault queue. A HWPT of a device that cannot wait does not
+go together with them: EOPNOTSUPP. A driver that pins gets the pages of that moment,
+which are charged, and keeps them whatever the process does
 .RB ( pins_outlived
 counts those that have changed since).
 .PP

@@ -331,6 +331,8 @@ struct iommukit_hwpt_page_response {
  * (EINVAL if that is the first). Groups of a device that is detached or moved to
  * another HWPT are answered INVALID by the kernel, and their cookies are void.
  *
+ * Devices on a HWPT without a queue have the kernel answer: see "On-demand mappings".
+ *
  * The object can be destroyed when its descriptor is closed and no HWPT uses it.
  */
 struct iommukit_fault_alloc {

@@ -42,6 +42,30 @@
  *
  * HWPTs of devices that cannot wait for pages do not go together with on-demand
  * mappings: neither can be added to an IOAS that has the other (EOPNOTSUPP).
+ *
+ * A device that can, and misses a page, sends a group of page faults and waits for one
+ * answer to it. If its HWPT has no fault queue, the kernel finds the pages, and answers
+ * when it has looked for all of them; the first of which something is to be said
+ * decides:
+ *
+ *	look again (SUCCESS)	it is there, or was a moment ago, or is mapped otherwise;
+ *				the mapping went meanwhile; the device was moved to
+ *				another HWPT; more than 1024 pages of the device were
+ *				being looked for; it took a second, be it that a
+ *				userfaultfd has the page, or that the memory changes all
+ *				the time; kernel memory was short, but not the fourth
+ *				time in a row
+ *	there is nothing	nothing was mapped when the device asked, or for less than
+ *	(INVALID)		it asks for; the process has no memory there, or has gone;
+ *				the device wants to execute, asks as a privileged user or
+ *				with a PASID; it was detached
+ *	failure			pages of this memory could not be taken away from an IO
+ *				page table (EIO elsewhere)
+ *
+ * A device that looks again gets the second answer in its turn if the mapping has gone
+ * for good. Without a queue the HWPT may also be a nested one; then the addresses are
+ * those of the HWPT that it is nested in. Nobody who detaches or moves a device waits
+ * for a page, nor does the end of a context.
  */
 
 #define IOMMUKIT_ONDEMAND_FAULT_AROUND_DEFAULT 0xffffffffU
