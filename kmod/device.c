@@ -54,45 +54,6 @@ struct iommukit_device *iommukit_device_get(struct iommukit_ctx *ctx, u32 id)
 	return container_of(obj, struct iommukit_device, obj);
 }
 
-/* ---- groups ---- */
-
-static struct device_group *group_get(struct iommukit_ctx *ctx, const void *key)
-{
-	struct device_group *group;
-
-	mutex_lock(&ctx->groups_lock);
-	list_for_each_entry(group, &ctx->groups, link) {
-		if (group->key == key) {
-			group->bound++;
-			goto out_unlock;
-		}
-	}
-	group = fail_alloc(kzalloc(sizeof(*group), GFP_KERNEL_ACCOUNT));
-	if (group) {
-		group->bound = 1;
-		group->key = key;
-		mutex_init(&group->lock);
-		INIT_LIST_HEAD(&group->attached);
-		list_add(&group->link, &ctx->groups);
-	}
-out_unlock:
-	mutex_unlock(&ctx->groups_lock);
-	return group;
-}
-
-static void group_put(struct iommukit_ctx *ctx, struct device_group *group)
-{
-	mutex_lock(&ctx->groups_lock);
-	if (--group->bound)
-		group = NULL;
-	else
-		list_del(&group->link);
-	mutex_unlock(&ctx->groups_lock);
-	if (group)
-		mutex_destroy(&group->lock);
-	kfree(group);
-}
-
 /* ---- binding ---- */
 
 /**
@@ -118,7 +79,7 @@ struct iommukit_device *device_object_create(struct iommukit_ctx *ctx,
 		return ERR_CAST(obj);
 	dev = container_of(obj, struct iommukit_device, obj);
 	dev->resolver = fault_resolver_create();
-	dev->group = dev->resolver ? group_get(ctx, desc->group) : NULL;
+	dev->group = dev->resolver ? device_group_get(ctx, desc->group) : NULL;
 	if (!dev->group) {
 		fault_resolver_put(dev->resolver);
 		object_abort(ctx, obj);
@@ -153,7 +114,7 @@ void device_object_publish(struct iommukit_device *dev)
 void device_object_abort(struct iommukit_device *dev)
 {
 	fault_resolver_put(dev->resolver);
-	group_put(dev->ctx, dev->group);
+	device_group_put(dev->ctx, dev->group);
 	object_abort(dev->ctx, &dev->obj);
 }
 
@@ -182,7 +143,7 @@ struct iommukit_device *iommukit_device_add(struct iommukit_ctx *ctx,
 static void leave_group(struct iommukit_device *dev)
 {
 	fault_resolver_put(dev->resolver);
-	group_put(dev->ctx, dev->group);
+	device_group_put(dev->ctx, dev->group);
 	if (dev->desc->release)
 		dev->desc->release(dev->desc->priv);
 }

@@ -223,6 +223,9 @@ int device_fault(struct iommukit_device *dev, unsigned long iova, size_t length,
 		 bool write);
 int device_cmd_hw_info(struct iommukit_ucmd *ucmd);
 
+struct device_group *device_group_get(struct iommukit_ctx *ctx, const void *key);
+void device_group_put(struct iommukit_ctx *ctx, struct device_group *group);
+
 extern const struct object_ops hwpt_object_ops;
 extern const struct object_ops hwpt_nested_object_ops;
 struct hwpt *hwpt_get(struct iommukit_ctx *ctx, u32 id);
