@@ -129,6 +129,10 @@ enum {
 	IOMMUKIT_TEST_OP_MOCK_AWAIT = 0x136,
 	/* Its driver detaches @id, which is the last thing it does but for its end */
 	IOMMUKIT_TEST_OP_MOCK_DETACH = 0x137,
+	/* A mock device, @id, reads or writes up to a page, by what it is attached to */
+	IOMMUKIT_TEST_OP_MOCK_RW = 0x138,
+	/* Without @id: from now on no group of devices leaves what it is attached to */
+	IOMMUKIT_TEST_OP_MOCK_CLING = 0x139,
 
 	/*
 	 * A client of the IOTLB @id, and its readers, which last as long as its fd;
@@ -409,6 +413,15 @@ struct iommukit_test_cmd {
 		struct {
 			__u32 pending;
 		} mock_await;
+		struct {
+			__aligned_u64 iova;
+			__aligned_u64 length;
+			__aligned_u64 uptr;
+			__u32 write;
+		} mock_rw;
+		struct {
+			__u32 on;
+		} mock_cling;
 		struct {
 			__u32 flags;
 			__u32 out_access_pages_id;

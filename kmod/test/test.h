@@ -68,6 +68,8 @@ int test_mock_report(const struct test_request *req);
 int test_mock_await(const struct test_request *req);
 int test_mock_detach(const struct test_request *req);
 int test_mock_unmap_how(const struct test_request *req);
+int test_mock_rw(const struct test_request *req);
+int test_mock_cling(const struct test_request *req);
 int test_trigger_iopf(const struct test_request *req);
 int test_check_map(const struct test_request *req);
 int test_check_iotlb(const struct test_request *req);

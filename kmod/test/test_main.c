@@ -194,6 +194,8 @@ static const struct {
 	{ IOMMUKIT_TEST_OP_MOCK_REPORT, test_mock_report },
 	{ IOMMUKIT_TEST_OP_MOCK_AWAIT, test_mock_await },
 	{ IOMMUKIT_TEST_OP_MOCK_DETACH, test_mock_detach },
+	{ IOMMUKIT_TEST_OP_MOCK_RW, test_mock_rw },
+	{ IOMMUKIT_TEST_OP_MOCK_CLING, test_mock_cling },
 	{ IOMMUKIT_TEST_OP_IOTLB_CLIENT_CREATE, test_iotlb_client_create },
 	{ IOMMUKIT_TEST_OP_IOTLB_BEHAVIOUR, test_iotlb_behaviour },
 	{ IOMMUKIT_TEST_OP_IOTLB_CANCEL, test_iotlb_cancel },

@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
+#include <linux/rwsem.h>
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
@@ -36,13 +37,15 @@
  * struct mock_group - Devices whose IOMMU cannot tell them apart
  * @kref: One of each device
  * @switches: How often they got another domain, or none
- * @attached: They have one
+ * @lock: Read while a device uses @domain
+ * @domain: What they are attached to, or NULL
  * @msi: How often a domain was prepared for interrupts
  */
 struct mock_group {
 	struct kref kref;
 	u32 switches;
-	bool attached;
+	struct rw_semaphore lock;
+	struct domain *domain;
 	atomic_t msi;
 };
 
@@ -92,6 +95,7 @@ static struct domain_ops mock_faulting_ops;
 static const struct domain_ops *mock_ops;
 
 static u32 mock_unmap_how;
+static bool mock_cling;
 
 static size_t mock_unmap_less(struct domain *domain, unsigned long iova,
 			      size_t length, struct domain_gather *gather)
@@ -164,8 +168,12 @@ static int mock_set_domain(void *priv, struct domain *domain)
 {
 	struct mock_device *mock = priv;
 
+	if (!domain && READ_ONCE(mock_cling))
+		return -EIO;
+	down_write(&mock->group->lock);
 	mock->group->switches++;
-	mock->group->attached = domain;
+	mock->group->domain = domain;
+	up_write(&mock->group->lock);
 	return 0;
 }
 
@@ -250,6 +258,7 @@ static struct mock_group *mock_group_get(struct iommukit_ctx *ictx, u32 sibling)
 		if (!group)
 			return ERR_PTR(-ENOMEM);
 		kref_init(&group->kref);
+		init_rwsem(&group->lock);
 		return group;
 	}
 	mock = mock_get(ictx, sibling);
@@ -404,6 +413,58 @@ int test_mock_unmap_how(const struct test_request *req)
 	return 0;
 }
 
+int test_mock_cling(const struct test_request *req)
+{
+	WRITE_ONCE(mock_cling, req->cmd->mock_cling.on);
+	return 0;
+}
+
+/* What comes of it on the bus: -ENOENT also if nothing is translated. */
+static int mock_dma(struct mock_group *group, u64 iova, void *data, size_t length,
+		    bool write)
+{
+	int ret = -ENOENT;
+
+	down_read(&group->lock);
+	if (group->domain)
+		ret = domain_soft_rw(mock_tables(group->domain), iova, data,
+				     length, write);
+	up_read(&group->lock);
+	return ret;
+}
+
+int test_mock_rw(const struct test_request *req)
+{
+	struct iommukit_test_cmd *cmd = req->cmd;
+	void __user *user = u64_to_user_ptr(cmd->mock_rw.uptr);
+	size_t length = cmd->mock_rw.length;
+	bool write = cmd->mock_rw.write;
+	struct mock_device *mock;
+	void *data;
+	int ret = 0;
+
+	if (!length || length > PAGE_SIZE)
+		return -EINVAL;
+	data = kzalloc(PAGE_SIZE, GFP_KERNEL_ACCOUNT);
+	if (!data)
+		return -ENOMEM;
+	mock = mock_get(req->ictx, cmd->id);
+	if (IS_ERR(mock)) {
+		ret = PTR_ERR(mock);
+		goto out_free;
+	}
+	if (write && copy_from_user(data, user, length))
+		ret = -EFAULT;
+	ret = ret ?: mock_dma(mock->group, cmd->mock_rw.iova, data, length,
+			      write);
+	object_put(req->ictx, &mock->obj);
+	if (!ret && !write && copy_to_user(user, data, length))
+		ret = -EFAULT;
+out_free:
+	kfree(data);
+	return ret;
+}
+
 int test_mock_stats(const struct test_request *req)
 {
 	struct iommukit_test_cmd *cmd = req->cmd;
@@ -419,7 +480,7 @@ int test_mock_stats(const struct test_request *req)
 		atomic_read(&mock->answers[DEVICE_RESP_FAILURE]);
 	cmd->mock_stats.out_again = atomic_read(&mock->again);
 	cmd->mock_stats.out_switches = READ_ONCE(mock->group->switches);
-	cmd->mock_stats.out_attached = READ_ONCE(mock->group->attached);
+	cmd->mock_stats.out_attached = !!READ_ONCE(mock->group->domain);
 	cmd->mock_stats.out_msi = atomic_read(&mock->group->msi);
 	object_put(req->ictx, &mock->obj);
 	return test_respond(req);

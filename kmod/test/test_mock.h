@@ -12,6 +12,7 @@ struct domain;
 
 extern const struct device_ops mock_device_ops;
 
+struct domain *mock_tables(struct domain *domain);
 struct domain *mock_nested_create(void *priv, struct domain *parent,
 				  const struct device_user_data *data);
 

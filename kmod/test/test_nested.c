@@ -15,10 +15,12 @@
 /**
  * struct mock_nested - A nested domain
  * @domain: The domain
+ * @parent: What it is nested in
  * @iotlb: Its cache
  */
 struct mock_nested {
 	struct domain domain;
+	struct domain *parent;
 	u32 iotlb[IOMMUKIT_TEST_IOTLB_NUM];
 };
 
@@ -93,9 +95,16 @@ struct domain *mock_nested_create(void *priv, struct domain *parent,
 	if (!nested)
 		return ERR_PTR(-ENOMEM);
 	nested->domain.ops = &nested_ops;
+	nested->parent = parent;
 	for (i = 0; i < IOMMUKIT_TEST_IOTLB_NUM; i++)
 		nested->iotlb[i] = user.iotlb;
 	return &nested->domain;
+}
+
+/* Where a device gets by a domain of any kind: those that are nested translate nothing. */
+struct domain *mock_tables(struct domain *domain)
+{
+	return domain->ops == &nested_ops ? nested_of(domain)->parent : domain;
 }
 
 int test_check_iotlb(const struct test_request *req)

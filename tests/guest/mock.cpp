@@ -117,6 +117,48 @@ Errno try_mock_fault(const Context &context, const Mock &mock, std::uint64_t iov
 	return test_call(context, cmd);
 }
 
+static Errno mock_rw(const Context &context, const Mock &mock, std::uint64_t iova,
+		     const void *data, std::uint64_t length, bool write)
+{
+	auto cmd = test_command(IOMMUKIT_TEST_OP_MOCK_RW, mock.stdev);
+
+	cmd.mock_rw.iova = iova;
+	cmd.mock_rw.length = length;
+	cmd.mock_rw.uptr = reinterpret_cast<std::uint64_t>(data);
+	cmd.mock_rw.write = write;
+	return test_call(context, cmd);
+}
+
+Errno try_mock_read(const Context &context, const Mock &mock, std::uint64_t iova,
+		    void *to, std::uint64_t length)
+{
+	return mock_rw(context, mock, iova, to, length, false);
+}
+
+Errno try_mock_write(const Context &context, const Mock &mock, std::uint64_t iova,
+		     const void *from, std::uint64_t length)
+{
+	return mock_rw(context, mock, iova, from, length, true);
+}
+
+Cling::Cling(const Context &context) : of(context)
+{
+	REQUIRE(set(true) == ok);
+}
+
+Cling::~Cling()
+{
+	CHECK(set(false) == ok);
+}
+
+Errno Cling::set(bool on) const
+{
+	auto cmd = test_command(IOMMUKIT_TEST_OP_MOCK_CLING);
+
+	cmd.mock_cling.on = on;
+	return test_call(of, cmd);
+}
+
 UnmapHow::UnmapHow(const Context &context, std::uint32_t how) : of(context)
 {
 	REQUIRE(set(how) == ok);

@@ -78,6 +78,26 @@ Errno mock_detach(const Context &context, const Mock &mock);
 Errno try_mock_fault(const Context &context, const Mock &mock, std::uint64_t iova,
 		     std::uint64_t length, bool write = false);
 
+/* What a device does by itself, up to a page: ENOENT if it gets to nothing. */
+Errno try_mock_read(const Context &context, const Mock &mock, std::uint64_t iova,
+		    void *to, std::uint64_t length);
+Errno try_mock_write(const Context &context, const Mock &mock, std::uint64_t iova,
+		     const void *from, std::uint64_t length);
+
+/* Devices do not leave what they are attached to when they shall, until its end. */
+class Cling {
+    public:
+	explicit Cling(const Context &context);
+	Cling(const Cling &) = delete;
+	Cling &operator=(const Cling &) = delete;
+	~Cling();
+
+    private:
+	Errno set(bool on) const;
+
+	const Context &of;
+};
+
 /* IOMMUKIT_TEST_UNMAP_*, of the domains of all mock_faults until its end. */
 class UnmapHow {
     public:
