@@ -350,16 +350,18 @@ EXPORT_SYMBOL_IOMMUKIT(iommukit_access_destroy);
  * Context: process context, may sleep, no mmap_lock held, and no lock that the
  * driver's unmap takes.
  * Return: 0; -EINVAL if it is attached already, which is the driver's mistake;
- * -ENOENT if there is no such IOAS or IOTLB; -EBUSY if it is being detached or
- * replaced, or the IOAS has 65536 accesses; -ENOMEM; -EADDRINUSE if pages shall be
+ * -ENOENT if there is no such IOAS or IOTLB; -EIO if the context is dead; -EBUSY if it is
+ * being detached or replaced, or the IOAS has 65536 accesses; -ENOMEM; -EADDRINUSE if pages shall be
  * pinned and mappings are not aligned to pages; -EOPNOTSUPP if pages shall be pinned,
  * and the IOTLB leads to addresses of its owner; -EINTR on a fatal signal.
  */
 int iommukit_access_attach(struct iommukit_access *access, u32 ioas_id)
 {
 	struct access_place place;
-	int rc;
+	int rc = ctx_check(access->ctx);
 
+	if (rc)
+		return rc;
 	if (down_write_killable(&access->lock))
 		return -EINTR;
 	if (access->open) {
@@ -389,16 +391,19 @@ EXPORT_SYMBOL_IOMMUKIT(iommukit_access_attach);
  * Context: process context, may sleep, no mmap_lock held, no lock that the
  * driver's unmap takes, and not from within unmap.
  * Return: 0; -ENOENT if it is not attached, is being changed by another thread,
- * or there is no such IOAS or IOTLB; -ENOMEM, -EBUSY, -EADDRINUSE, -EOPNOTSUPP,
+ * or there is no such IOAS or IOTLB; -EIO, -ENOMEM, -EBUSY, -EADDRINUSE, -EOPNOTSUPP,
  * -EINTR as iommukit_access_attach().
  */
 int iommukit_access_replace(struct iommukit_access *access, u32 ioas_id)
 {
 	struct access_place place;
-	int rc = -ENOENT;
+	int rc = ctx_check(access->ctx);
 
+	if (rc)
+		return rc;
 	if (down_write_killable(&access->lock))
 		return -EINTR;
+	rc = -ENOENT;
 	if (access->open)
 		rc = place_join(access, ioas_id, &place);
 	if (!rc)

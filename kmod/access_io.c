@@ -289,8 +289,8 @@ static bool unpin_in_ioas(struct iommukit_access *access, struct ioas *ioas,
  * length, wrong alignment, or a mapping that is being unmapped; -EOVERFLOW if
  * the range wraps; -ENOENT if the access is not attached or the range has a
  * hole; -EPERM if the mapping does not allow it; -ENOMEM, also for the memlock
- * limit; -EFAULT if the memory or its process is not there; -EIO if an IOMMU has
- * kept pages of an on-demand mapping; -EINTR on a fatal signal; other errnos of
+ * limit; -EFAULT if the memory or its process is not there; -EIO if the context is dead,
+ * see "Dead contexts"; -EINTR on a fatal signal; other errnos of
  * get_user_pages(); through an IOTLB, those that iommukit_iotlb_translate() has when
  * it waits, and -EAGAIN.
  */
@@ -299,7 +299,7 @@ int iommukit_access_pin_pages(struct iommukit_access *access,
 			      struct page **out_pages, unsigned int flags)
 {
 	unsigned long last;
-	int rc = -ENOENT;
+	int rc;
 
 	if (!access->ops->needs_pin_pages) {
 		access_misuse(access, "pins without needs_pin_pages");
@@ -309,8 +309,12 @@ int iommukit_access_pin_pages(struct iommukit_access *access,
 		return -EINVAL;
 	if (check_add_overflow(iova, length - 1, &last))
 		return -EOVERFLOW;
+	rc = ctx_check(access->ctx);
+	if (rc)
+		return rc;
 	if (down_read_killable(&access->lock))
 		return -EINTR;
+	rc = -ENOENT;
 	if (access->open && access->place.stage)
 		rc = access_stage_pin(access->place.stage, iova, last,
 				      out_pages, flags);
@@ -470,8 +474,8 @@ static int rw_in_ioas(struct iova_space *space, unsigned long iova,
  * Return: 0; -EINVAL for unknown flags, no length, or a mapping that is being
  * unmapped; -EOVERFLOW if the range wraps; -ENOENT if the access is not
  * attached or the range has a hole; -EPERM if the mapping does not allow it;
- * -EFAULT if the memory or its process is not there; -EIO if an IOMMU has kept
- * pages of an on-demand mapping; -ENOMEM; -EINTR on a fatal signal; other errnos of
+ * -EFAULT if the memory or its process is not there; -EIO if the context is dead, see
+ * "Dead contexts"; -ENOMEM; -EINTR on a fatal signal; other errnos of
  * get_user_pages(); through an IOTLB, those that iommukit_iotlb_translate() has when
  * it waits, and -EAGAIN.
  */
@@ -485,7 +489,7 @@ int iommukit_access_rw(struct iommukit_access *access, unsigned long iova,
 		return -EINVAL;
 	if (check_add_overflow(iova, length - 1, &last))
 		return -EOVERFLOW;
-	rc = access_check_rw_flags(flags);
+	rc = access_check_rw_flags(flags) ?: ctx_check(access->ctx);
 	if (rc)
 		return rc;
 	if (down_read_killable(&access->lock))

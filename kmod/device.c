@@ -65,15 +65,18 @@ struct iommukit_device *iommukit_device_get(struct iommukit_ctx *ctx, u32 id)
  *
  * Context: may sleep.
  * Return: the device for device_object_publish() or device_object_abort(); -ENOMEM;
- * -EBUSY if the context has no id left.
+ * -EBUSY if the context has no id left; -EIO if it is dead.
  */
 struct iommukit_device *device_object_create(struct iommukit_ctx *ctx,
 					     const struct device_desc *desc)
 {
 	struct iommukit_device *dev;
 	struct iommukit_object *obj;
+	int rc = ctx_check(ctx);
 
 	BUILD_BUG_ON(offsetof(struct iommukit_device, obj));
+	if (rc)
+		return ERR_PTR(rc);
 	obj = object_reserve(ctx, sizeof(*dev), &device_object_ops);
 	if (IS_ERR(obj))
 		return ERR_CAST(obj);
@@ -407,9 +410,11 @@ static int change_hwpt(struct iommukit_device *dev, struct hwpt *hwpt,
 	int rc;
 
 	mutex_lock(&dev->group->lock);
-	if (replace)
+	/* Under the lock: device_groups_block() comes to groups after it is dead. */
+	rc = ctx_check(dev->ctx);
+	if (!rc && replace)
 		rc = replace_locked(dev, hwpt, rest);
-	else
+	else if (!rc)
 		rc = attach_locked(dev, hwpt);
 	mutex_unlock(&dev->group->lock);
 	return rc;
@@ -423,9 +428,15 @@ static struct hwpt *detach_locked(struct iommukit_device *dev)
 
 	list_del_init(&dev->link);
 	if (list_empty(&group->attached)) {
-		dev->desc->ops->set_domain(dev->desc->priv, NULL);
+		int rc = dev->desc->ops->set_domain(dev->desc->priv, NULL);
+
+		if (rc)
+			hwpt_failure_clings(hwpt);
+		else if (group->loose)
+			hwpt_failure_retry(hwpt);
 		group->hwpt = NULL;
 		group->broken = false;
+		group->loose = false;
 	}
 	device_route_faults(dev, NULL);
 	unreserve_regions(dev, hwpt->ioas);
@@ -479,7 +490,7 @@ static struct ioas *hold_ioas(struct iommukit_device *dev,
  *
  * Context: as iova_space_fault().
  * Return: 0 if there is a point in trying again; -ENOENT if not; -EOVERFLOW if the range
- * wraps; other errnos of iova_space_fault().
+ * wraps; -EIO if the context is dead; other errnos of iova_space_fault().
  */
 int device_fault(struct iommukit_device *dev, unsigned long iova, size_t length,
 		 bool write)
@@ -492,6 +503,9 @@ int device_fault(struct iommukit_device *dev, unsigned long iova, size_t length,
 
 	if (check_add_overflow(iova, length - 1, &last))
 		return -EOVERFLOW;
+	rc = ctx_check(dev->ctx);
+	if (rc)
+		return rc;
 	ioas = hold_ioas(dev, &domain);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
@@ -626,11 +640,14 @@ static int change(struct iommukit_device *dev, u32 *pt_id, bool replace)
 {
 	struct attach_rest rest = {};
 	struct iommukit_object *obj;
-	int rc = -EINVAL;
+	int rc = ctx_check(dev->ctx);
 
+	if (rc)
+		return rc;
 	obj = object_get(dev->ctx, *pt_id, NULL);
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
+	rc = -EINVAL;
 	if (obj->ops == &hwpt_object_ops ||
 	    obj->ops == &hwpt_nested_object_ops)
 		rc = change_hwpt(dev, container_of(obj, struct hwpt, obj),
@@ -661,7 +678,7 @@ static int change(struct iommukit_device *dev, u32 *pt_id, bool replace)
  * does not suit the device, or the group uses another HWPT; -EBUSY if the device
  * is attached, or being reset; -EADDRINUSE if something is mapped or allowed where the
  * device does not translate, or is not aligned as its IOMMU needs; -EIO if the
- * group is broken, see iommukit_device_replace(); -ENOMEM; -EINTR; -EFAULT and other
+ * group is broken, see iommukit_device_replace(), or the context dead; -ENOMEM; -EINTR; -EFAULT and other
  * errnos of iommukit_access_pin_pages(); errnos of the IOMMU driver.
  */
 int iommukit_device_attach(struct iommukit_device *idev, u32 *pt_id)
@@ -681,9 +698,9 @@ EXPORT_SYMBOL_IOMMUKIT(iommukit_device_attach);
  *
  * Context: as iommukit_device_attach().
  * Return: as iommukit_device_attach(), after which nothing has changed; but -EINVAL if
- * the device is not attached; -EIO if the IOMMU driver has refused to go back to the
- * old HWPT, against its promise: all DMA of the group is refused until its last device
- * is detached.
+ * the device is not attached; -EIO if the context is dead, or the IOMMU driver has refused
+ * to go back to the old HWPT, against its promise: all DMA of the group is refused until
+ * its last device is detached.
  */
 int iommukit_device_replace(struct iommukit_device *idev, u32 *pt_id)
 {

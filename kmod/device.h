@@ -11,6 +11,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
+#include <linux/workqueue.h>
 
 #include "iova_space.h"
 #include "object.h"
@@ -73,7 +74,8 @@ struct device_user_data {
  *	on; no device of the group uses the former one when it returns. @priv is
  *	the device on whose behalf. Returns 0, else nothing has changed: -EINVAL if
  *	the domain does not suit the group; -EIO if the group can use none until
- *	it was set to NULL. Must not fail for NULL.
+ *	it was set to NULL. For NULL, which may be said twice, only -EIO: it may still
+ *	use the former one.
  * @nested_create: make a domain that is nested in @parent, which was made with
  *	DOMAIN_CREATE_PARENT by the same kind of devices and stays meanwhile.
  *	Returns it; -EOPNOTSUPP if the type of the data is not known; -EINVAL if it
@@ -136,6 +138,7 @@ struct device_desc {
  * @hwpt: what they are attached to, or NULL: nothing is translated
  * @broken: they are attached, but nothing is translated for them until they are
  *	detached
+ * @loose: @broken is not quite true: it was tried, and something may be
  * @attached: struct iommukit_device
  */
 struct device_group {
@@ -145,6 +148,7 @@ struct device_group {
 	struct mutex lock;
 	struct hwpt *hwpt;
 	bool broken;
+	bool loose;
 	struct list_head attached;
 };
 
@@ -176,6 +180,24 @@ struct iommukit_device {
 };
 
 /**
+ * struct hwpt_failure - What is done about a domain that has kept pages
+ * @work: does it
+ * @iova: the first IOVA of which it was found out; set before the first @work
+ * @length: its bytes; 0: all is well
+ * @clings: a group was detached, and may use it nevertheless
+ * @told: somebody was told, by @work
+ * @told_loose: ... that it could not be helped
+ */
+struct hwpt_failure {
+	struct work_struct work;
+	unsigned long iova;
+	size_t length;
+	bool clings;
+	bool told;
+	bool told_loose;
+};
+
+/**
  * struct hwpt - A domain that user space knows
  * @obj: the object; each attached device is a user
  * @ctx: its context
@@ -186,6 +208,7 @@ struct iommukit_device {
  * @queue: where page faults of attached devices go, or NULL; the HWPT is a user
  * @ioas: what it, or its parent, mirrors; a HWPT without parent is a user
  * @mirror: the domain as the IOAS knows it
+ * @failure: what is done if it fails
  * @link: in the IOAS's list
  * @automatic: made and ended by attaching and detaching
  * @dirty: for devices with DEVICE_DIRTY_TRACKING only
@@ -202,6 +225,7 @@ struct hwpt {
 	struct fault_queue *queue;
 	struct ioas *ioas;
 	struct iova_domain mirror;
+	struct hwpt_failure failure;
 	struct list_head link;
 	bool automatic;
 	bool dirty;
@@ -225,6 +249,7 @@ int device_cmd_hw_info(struct iommukit_ucmd *ucmd);
 
 struct device_group *device_group_get(struct iommukit_ctx *ctx, const void *key);
 void device_group_put(struct iommukit_ctx *ctx, struct device_group *group);
+bool device_groups_block(struct iommukit_ctx *ctx, const struct hwpt *hwpt);
 
 extern const struct object_ops hwpt_object_ops;
 extern const struct object_ops hwpt_nested_object_ops;
@@ -235,6 +260,10 @@ int hwpt_populate(struct hwpt *hwpt);
 void hwpt_publish(struct hwpt *hwpt);
 void hwpt_abort(struct hwpt *hwpt);
 void hwpt_leave(struct hwpt *hwpt);
+void hwpt_failure_init(struct hwpt *hwpt);
+void hwpt_failure_retry(struct hwpt *hwpt);
+void hwpt_failure_clings(struct hwpt *hwpt);
+void hwpt_failure_end(struct hwpt *hwpt);
 
 int hwpt_cmd_alloc(struct iommukit_ucmd *ucmd);
 int hwpt_alloc_nested(struct iommukit_ucmd *ucmd, struct iommukit_device *dev,

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Groups of devices in a context: their life. */
+/*
+ * Groups of devices in a context: their life, and cutting them off from a HWPT that has
+ * failed.
+ */
 #include <linux/list.h>
 #include <linux/slab.h>
 
@@ -57,4 +60,66 @@ void device_group_put(struct iommukit_ctx *ctx, struct device_group *group)
 	if (group)
 		mutex_destroy(&group->lock);
 	kfree(group);
+}
+
+/* The group after @group, or the first one; its lock can be taken. @group is put. */
+static struct device_group *group_next(struct iommukit_ctx *ctx,
+				       struct device_group *group)
+{
+	struct device_group *next;
+
+	mutex_lock(&ctx->groups_lock);
+	next = group ? list_next_entry(group, link) :
+		       list_first_entry(&ctx->groups, struct device_group, link);
+	if (list_entry_is_head(next, &ctx->groups, link))
+		next = NULL;
+	else
+		next->bound++;
+	mutex_unlock(&ctx->groups_lock);
+	if (group)
+		device_group_put(ctx, group);
+	return next;
+}
+
+/* Returns whether no device of the group uses the HWPT any more. */
+static bool group_block(struct device_group *group, const struct hwpt *hwpt)
+{
+	bool blocked = true;
+
+	mutex_lock(&group->lock);
+	if (group->hwpt && (group->hwpt == hwpt || group->hwpt->parent == hwpt)) {
+		struct iommukit_device *dev =
+			list_first_entry(&group->attached,
+					 struct iommukit_device, link);
+
+		/* It is asked once; what has failed is tried again when it leaves. */
+		if (!group->broken) {
+			group->broken = true;
+			group->loose = dev->desc->ops->set_domain(dev->desc->priv,
+								  NULL);
+		}
+		blocked = !group->loose;
+	}
+	mutex_unlock(&group->lock);
+	return blocked;
+}
+
+/**
+ * device_groups_block - cut devices off from a HWPT that has failed
+ * @ctx: its context, dead: nobody else comes to it
+ * @hwpt: the HWPT; those nested in it as well
+ *
+ * They stay attached, but reach nothing until they are detached.
+ *
+ * Context: may sleep.
+ * Return: whether none of them uses it any more.
+ */
+bool device_groups_block(struct iommukit_ctx *ctx, const struct hwpt *hwpt)
+{
+	struct device_group *group = NULL;
+	bool blocked = true;
+
+	while ((group = group_next(ctx, group)))
+		blocked = group_block(group, hwpt) && blocked;
+	return blocked;
 }

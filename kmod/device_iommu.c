@@ -182,6 +182,19 @@ EXPORT_SYMBOL_IOMMUKIT(iommukit_ctx_has_group);
 
 /* ---- domains ---- */
 
+/*
+ * The kernel says nothing of a driver that does not keep a device from memory, but that
+ * the group is where it was. There is no second try: what it has left may go.
+ */
+static bool claim_has_left(const struct hw_device *hdev,
+			   const struct iommu_domain *hw)
+{
+	if (!hw || iommu_get_domain_for_dev(hdev->dev) != hw)
+		return true;
+	dev_err(hdev->dev, "its IOMMU driver has not detached it\n");
+	return false;
+}
+
 static void claim_detach(struct group_claim *claim)
 {
 	if (!claim->domain)
@@ -310,15 +323,20 @@ static int hw_set_domain(void *priv, struct domain *domain)
 {
 	struct hw_device *hdev = priv;
 	struct group_claim *claim = hdev->claim;
+	struct iommu_domain *hw = NULL;
 	int rc = 0;
 
 	mutex_lock(&claim->lock);
-	if (!domain)
+	if (!domain) {
+		if (claim->domain)
+			hw = domain_iommu_hw(claim->domain);
 		claim_detach(claim);
-	else if (!domain_iommu_suits(domain, hdev->dev))
+		rc = claim_has_left(hdev, hw) ? 0 : -EIO;
+	} else if (!domain_iommu_suits(domain, hdev->dev)) {
 		rc = -EINVAL;
-	else
+	} else {
 		rc = claim_attach(claim, domain);
+	}
 	mutex_unlock(&claim->lock);
 	/* What drivers say of devices that a domain does not suit. */
 	return rc == -EOPNOTSUPP || rc == -EFAULT ? -EINVAL : rc;
@@ -574,8 +592,8 @@ struct hw_device_user *hw_device_get_user(const struct iommukit_device *idev)
  * memory; -ENODEV if it has no IOMMU group; -EPERM if another device of the group is
  * in use by its driver or by another context, or its interrupts cannot be told from
  * those of others and the module parameter allow_unsafe_interrupts is off; -EBUSY if
- * the group is not in its default domain, or the context has no id left; -ENOMEM;
- * errnos of the IOMMU driver.
+ * the group is not in its default domain, or the context has no id left; -EIO if the
+ * context is dead; -ENOMEM; errnos of the IOMMU driver.
  */
 struct iommukit_device *iommukit_device_bind(struct iommukit_ctx *ictx,
 					     struct device *dev, u32 *id)

@@ -69,7 +69,7 @@ static const struct device_ops soft_device_ops = {
  *
  * Context: process context, may sleep.
  * Return: the device; -EINVAL if an argument is missing; -ENOMEM; -EBUSY if the
- * context has no id left.
+ * context has no id left; -EIO if it is dead.
  */
 struct iommukit_soft_device *iommukit_soft_device_bind(struct iommukit_ctx *ictx,
 						       u32 *id)
@@ -130,8 +130,9 @@ EXPORT_SYMBOL_IOMMUKIT(iommukit_soft_device_unbind);
  * Context: process context, may sleep; killable. No mmap_lock held.
  * Return: 0; -ENOENT if there is no such object; -EINVAL if it is of another kind,
  * or for other devices; -EBUSY if the device is attached; -EADDRINUSE if the
- * alignment of a mapping does not suit; -ENOMEM; -EINTR; -EFAULT and other errnos of
- * iommukit_access_pin_pages(), for all that is mapped is pinned.
+ * alignment of a mapping does not suit; -EIO if the context is dead; -ENOMEM; -EINTR;
+ * -EFAULT and other errnos of iommukit_access_pin_pages(), for all that is mapped is
+ * pinned.
  */
 int iommukit_soft_device_attach(struct iommukit_soft_device *sdev, u32 *pt_id)
 {
@@ -222,8 +223,8 @@ EXPORT_SYMBOL_IOMMUKIT(iommukit_soft_device_translate);
  * Return: 0; -EINVAL for unknown flags, no length or a mapping that is being unmapped;
  * -EOVERFLOW if the range wraps; -ENOENT if the device is not attached, or there is nothing
  * to be found: what was not there is not there; -EPERM if the mapping does not allow it;
- * -EFAULT if the memory or its process is not there; -EIO if an IOMMU has kept pages of
- * that memory; -ENOMEM; -EINTR on a fatal signal.
+ * -EFAULT if the memory or its process is not there; -EIO if the context is dead, see
+ * "Dead contexts"; -ENOMEM; -EINTR on a fatal signal.
  */
 int iommukit_soft_device_fault(struct iommukit_soft_device *sdev,
 			       unsigned long iova, size_t length,

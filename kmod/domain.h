@@ -15,6 +15,7 @@
 #define IOMMUKIT_DOMAIN_H
 
 #include <linux/iommu.h>
+#include <linux/llist.h>
 #include <linux/types.h>
 #include <asm/barrier.h>
 
@@ -143,20 +144,38 @@ struct domain_observer {
 };
 
 /**
+ * struct domain_owner - Who answers for a domain that does not let go of memory
+ * @kept: told when there is something in domain.kept, and was nothing before. Called
+ *	with the lock of the memory held, possibly in the midst of an allocation: may
+ *	neither sleep nor allocate. [@iova, @iova + @length - 1] is the first of what it
+ *	has kept. NULL only if the domain never has on-demand memory.
+ * @opaque: argument for it
+ */
+struct domain_owner {
+	void (*kept)(void *opaque, unsigned long iova, size_t length);
+	void *opaque;
+};
+
+/**
  * struct domain - An IO page table
  * @ops: its kind
  * @observer: who is told of writes
+ * @owner: who keeps devices from it when it fails; calls ondemand_release_kept() then,
+ *	and before its end
+ * @kept: on-demand memory of which it has kept pages
  * @page_sizes: bit n: there are pages of 2^n bytes
  * @first: first IOVA that can be mapped
  * @last: last one
  * @dirty_tracking: writes are noted
  * @faults: devices ask for what is not mapped, and wait for it
  *
- * All but @observer and @dirty_tracking is constant.
+ * All but @observer, @kept and @dirty_tracking is constant once the domain is used.
  */
 struct domain {
 	const struct domain_ops *ops;
 	struct domain_observer observer;
+	struct domain_owner owner;
+	struct llist_head kept;
 	unsigned long page_sizes;
 	unsigned long first;
 	unsigned long last;

@@ -16,6 +16,7 @@
 
 static void hwpt_free_domain(struct hwpt *hwpt)
 {
+	hwpt_failure_end(hwpt);
 	hwpt->domain->ops->free(hwpt->domain);
 	module_put(hwpt->ops->owner);
 	object_release(&hwpt->ioas->obj);
@@ -87,6 +88,7 @@ struct hwpt *hwpt_create(struct iommukit_device *dev, struct ioas *ioas,
 	__module_get(hwpt->ops->owner);
 	hwpt->ioas = ioas;
 	hwpt->mirror.domain = domain;
+	hwpt_failure_init(hwpt);
 	hwpt->dirty = flags & DOMAIN_CREATE_DIRTY;
 	hwpt->nestable = flags & DOMAIN_CREATE_PARENT;
 	INIT_LIST_HEAD(&hwpt->link);

@@ -280,7 +280,7 @@ int ioas_cmd_ondemand_query(struct iommukit_ucmd *ucmd)
 	ioas = ioas_get(ucmd->ctx, cmd->ioas_id);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
-	cmd->out_state = 0;
+	cmd->out_state = ctx_check(ucmd->ctx) ? IOMMUKIT_ONDEMAND_DEAD_CTX : 0;
 	if (cmd->iova == IOMMUKIT_ONDEMAND_QUERY_SUM)
 		rc = query_sum(&ioas->space, &cmd->out_state, stats, reset);
 	else

@@ -108,7 +108,7 @@ client_create(struct iotlb *iotlb, u32 asid,
  * Context: process context, may sleep, no mmap_lock held, and no lock that callbacks
  * take.
  * Return: the client; -ENOENT if there is no such IOTLB; -EINVAL if it has no such address
- * space, or an argument is missing; -ENOMEM; -EBUSY, -EADDRINUSE, -EINTR of the access to
+ * space, or an argument is missing; -EIO if the context is dead; -ENOMEM; -EBUSY, -EADDRINUSE, -EINTR of the access to
  * its IOAS.
  */
 struct iommukit_iotlb_client *
@@ -117,9 +117,13 @@ iommukit_iotlb_attach(struct iommukit_ctx *ictx, u32 iotlb_id, u32 asid,
 {
 	struct iommukit_iotlb_client *client;
 	struct iotlb *iotlb;
+	int rc;
 
 	if (!ictx || !ops)
 		return ERR_PTR(-EINVAL);
+	rc = ctx_check(ictx);
+	if (rc)
+		return ERR_PTR(rc);
 	iotlb = iotlb_get(ictx, iotlb_id);
 	if (IS_ERR(iotlb))
 		return ERR_CAST(iotlb);
@@ -344,7 +348,8 @@ EXPORT_SYMBOL_IOMMUKIT(iommukit_iotlb_stats);
  * understands that nobody waits.
  *
  * Context: any but NMI.
- * Return: how many are asked for; -EINVAL for an impossible range, or no permission.
+ * Return: how many are asked for; -EINVAL for an impossible range, or no permission; -EIO
+ * if the context is dead.
  */
 int iommukit_iotlb_prefetch(struct iommukit_iotlb_client *client,
 			    const struct iommukit_iotlb_range *ranges,
@@ -352,6 +357,7 @@ int iommukit_iotlb_prefetch(struct iommukit_iotlb_client *client,
 {
 	const struct iotlb *iotlb = client->iotlb;
 	unsigned int i, asked = 0;
+	int rc;
 
 	if (!prot || (prot & ~(IOMMUKIT_IOTLB_READ | IOMMUKIT_IOTLB_WRITE)))
 		return -EINVAL;
@@ -364,6 +370,9 @@ int iommukit_iotlb_prefetch(struct iommukit_iotlb_client *client,
 		    ranges[i].iova < iotlb->first || last > iotlb->last)
 			return -EINVAL;
 	}
+	rc = ctx_check(iotlb->ctx);
+	if (rc)
+		return rc;
 	for (i = 0; i < nr; i++)
 		asked += iotlb_miss_prefetch(client->space, ranges[i].iova,
 					     ranges[i].length, prot);
@@ -387,7 +396,7 @@ static int stage2_rw(struct iommukit_iotlb_client *client, u64 target,
 	if (client->access)
 		return iommukit_access_rw(client->access, target, buf, length,
 					  flags);
-	return access_check_rw_flags(flags) ?:
+	return access_check_rw_flags(flags) ?: ctx_check(client->iotlb->ctx) ?:
 	       pages_rw(client->iotlb->uva, target, buf, length, flags, &done);
 }
 

@@ -479,7 +479,8 @@ EXPORT_SYMBOL_IOMMUKIT(iommukit_iotlb_probe);
  * Context: any but NMI.
  * Return: as iommukit_iotlb_probe(); for -EAGAIN resume is called once, after the miss has
  * ended, at the latest when the timeout of the IOTLB is over. Also -ETIMEDOUT, -EIO,
- * -ENOENT, -EPERM and -EFAULT of such a miss; -ENOTCONN if there was no server yet or its
+ * -ENOENT, -EPERM and -EFAULT of such a miss; -EIO instead of asking if the context is
+ * dead; -ENOTCONN if there was no server yet or its
  * messages cannot express the address space; -EPIPE if it has gone.
  */
 int iommukit_iotlb_translate_nowait(struct iommukit_iotlb_reader *reader,
@@ -494,7 +495,8 @@ int iommukit_iotlb_translate_nowait(struct iommukit_iotlb_reader *reader,
 	if (likely(translate_plain(reader, iova, length, prot, segs, max, nsegs,
 				   done)))
 		return 0;
-	rc = walk_init(&walk, reader, iova, length, prot, segs, max);
+	rc = walk_init(&walk, reader, iova, length, prot, segs, max) ?:
+	     ctx_check(reader->space->iotlb->ctx);
 	while (!rc) {
 		rc = walk_run(&walk);
 		if ((rc != -EAGAIN && rc != -EPERM) ||
@@ -610,7 +612,8 @@ int iotlb_translate(struct iommukit_iotlb_reader *reader, u64 iova, u64 length,
 	might_sleep();
 	if (flags & ~known)
 		return -EINVAL;
-	rc = walk_init(&walk, reader, iova, length, prot, segs, max);
+	rc = walk_init(&walk, reader, iova, length, prot, segs, max) ?:
+	     ctx_check(reader->space->iotlb->ctx);
 	if (rc)
 		return rc;
 	timeout_ms = timeout_ms ?:
@@ -643,7 +646,7 @@ int iotlb_translate(struct iommukit_iotlb_reader *reader, u64 iova, u64 length,
  * Return: 0; -EDEADLK in a gate or where sleeping is not possible, which is the driver's
  * mistake and reported; -EINVAL, -EOVERFLOW, -EFAULT, -EPERM, -ENOBUFS as
  * iommukit_iotlb_probe(); -EAGAIN with NOMISS; -EFAULT, -EPERM, -ENOENT, -EIO as the
- * server denies it; -ETIMEDOUT; -EINTR on a fatal signal; -ERESTARTSYS on any with
+ * server denies it; -EIO if the context is dead; -ETIMEDOUT; -EINTR on a fatal signal; -ERESTARTSYS on any with
  * IOMMUKIT_IOTLB_READER_INTERRUPTIBLE; -ECANCELED if the client is cancelled, or the
  * thread is to stop; -EBUSY if answers are forgotten before they can be used; -ENOTCONN
  * if there was no server yet, or its messages cannot express the address space; -EPIPE if

@@ -172,18 +172,18 @@ static int map_run(void *opaque, unsigned long index, unsigned long pfn,
 /*
  * Take the first bytes of an area out. Before a sync the memory is still reached. A
  * domain that does not let go of it keeps it for ever: lost pages harm nobody, pages
- * that somebody else gets do.
+ * that somebody else gets do. Of on-demand memory it keeps single pages, which come back
+ * when it has no devices any more.
  */
 static void area_unmap_part(struct iova_area *area, unsigned long length,
 			    struct iova_domain *d, struct domain_gather *gather)
 {
 	if (area->pages->ondemand) {
-		if (ondemand_detach(area->pages->ondemand, d->domain, area->iova))
-			return;
-	} else if (d->domain->ops->unmap(d->domain, area->iova, length, gather) ==
-		   length) {
+		ondemand_detach(area->pages->ondemand, d->domain, area->iova);
 		return;
 	}
+	if (d->domain->ops->unmap(d->domain, area->iova, length, gather) == length)
+		return;
 	pr_err_ratelimited("a domain kept a part of [%#lx, %#lx]; the memory is lost\n",
 			   area->iova, area->last);
 	pages_lose(area->pages);

@@ -43,12 +43,14 @@
  * @word: the full command word
  * @size: size of the structure
  * @min_size: size of its first version
+ * @in_dead: also in a context that is dead
  * @run: serves it
  */
 struct command {
 	unsigned int word;
 	unsigned int size;
 	unsigned int min_size;
+	bool in_dead;
 	int (*run)(struct iommukit_ucmd *ucmd);
 };
 
@@ -177,7 +179,7 @@ union command_buffer {
 
 /* Both tables begin at a multiple of 64. */
 #define COMMAND_SLOT(nr) ((nr) & 0x3f)
-#define COMMAND(_word, _run, _struct, _last)				\
+#define COMMAND(_word, _run, _struct, _last, ...)			\
 	[COMMAND_SLOT(_IOC_NR(_word))] = {				\
 		.word = _word,						\
 		.size = sizeof(_struct) +				\
@@ -185,10 +187,15 @@ union command_buffer {
 					  sizeof(_struct)),		\
 		.min_size = offsetofend(_struct, _last),		\
 		.run = _run,						\
+		__VA_ARGS__						\
 	}
 
+/* Of those that are good for the end, and for seeing why it has come */
+#define IN_DEAD .in_dead = true
+
 static const struct command compat_commands[] = {
-	COMMAND(IOMMUKIT_DESTROY, cmd_destroy, struct iommukit_destroy, id),
+	COMMAND(IOMMUKIT_DESTROY, cmd_destroy, struct iommukit_destroy, id,
+		IN_DEAD),
 	COMMAND(IOMMUKIT_IOAS_ALLOC, ioas_cmd_alloc,
 		struct iommukit_ioas_alloc, out_ioas_id),
 	COMMAND(IOMMUKIT_IOAS_ALLOW_IOVAS, ioas_cmd_allow_iovas,
@@ -202,7 +209,7 @@ static const struct command compat_commands[] = {
 	COMMAND(IOMMUKIT_IOAS_MAP_FILE, ioas_cmd_map_file,
 		struct iommukit_ioas_map_file, iova),
 	COMMAND(IOMMUKIT_IOAS_UNMAP, ioas_cmd_unmap,
-		struct iommukit_ioas_unmap, length),
+		struct iommukit_ioas_unmap, length, IN_DEAD),
 	COMMAND(IOMMUKIT_OPTION, cmd_option,
 		struct iommukit_option, val64),
 	COMMAND(IOMMUKIT_VFIO_IOAS, vfio_compat_cmd_ioas,
@@ -228,7 +235,7 @@ static const struct command ext_commands[] = {
 	COMMAND(IOMMUKIT_IOAS_PREFETCH, ioas_cmd_prefetch,
 		struct iommukit_ioas_prefetch, out_pages),
 	COMMAND(IOMMUKIT_ONDEMAND_QUERY, ioas_cmd_ondemand_query,
-		struct iommukit_ondemand_query, out_state),
+		struct iommukit_ondemand_query, out_state, IN_DEAD),
 	COMMAND(IOMMUKIT_DEVICE_BIND, device_cmd_bind,
 		struct iommukit_device_bind, name),
 	COMMAND(IOMMUKIT_DEVICE_ATTACH, device_cmd_attach,
@@ -272,12 +279,15 @@ static int run_command(struct iommukit_ucmd *ucmd, unsigned int word,
 {
 	unsigned int slot = COMMAND_SLOT(_IOC_NR(word));
 	const struct command *cmd = &table[array_index_nospec(slot, nr)];
+	int rc;
 
 	if (get_user(ucmd->user_size, (u32 __user *)ucmd->ubuffer))
 		return -EFAULT;
 	if (cmd->word != word)
 		return -ENOTTY;
-	return read_command(ucmd, cmd->size, cmd->min_size) ?: cmd->run(ucmd);
+	rc = cmd->in_dead ? 0 : ctx_check(ucmd->ctx);
+	return rc ?: read_command(ucmd, cmd->size, cmd->min_size) ?:
+	       cmd->run(ucmd);
 }
 
 /* The test module makes the table longer by its command and a hole before. */
@@ -484,7 +494,6 @@ static void __exit iommukit_exit(void)
 	iotlb_exit();
 	domain_soft_cache_destroy();
 	iova_cache_destroy();
-	/* Ends what domains have kept, which may be on-demand memory. */
 	pages_cache_destroy();
 	ondemand_exit();
 }

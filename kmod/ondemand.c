@@ -101,6 +101,7 @@ struct ondemand *ondemand_create(unsigned long first, unsigned long length,
 	init_rwsem(&od->lock);
 	xa_init_flags(&od->chunks, XA_FLAGS_ACCOUNT);
 	INIT_LIST_HEAD(&od->attachments);
+	refcount_set(&od->refs, 1);
 	od->first = first;
 	od->last = first + length - 1;
 	od->writable = writable;
@@ -139,8 +140,22 @@ static void end_work(struct work_struct *work)
 static DECLARE_WORK(ended_work, end_work);
 
 /**
+ * ondemand_put - drop a reference
+ * @od: the memory; its end comes after the last one
+ *
+ * Context: any that may take its lock.
+ */
+void ondemand_put(struct ondemand *od)
+{
+	if (refcount_dec_and_test(&od->refs) && llist_add(&od->end, &ended))
+		queue_work(end_wq, &ended_work);
+}
+
+/**
  * ondemand_destroy - forget memory
- * @od: the memory; nobody uses it any more
+ * @od: the memory; nobody uses it any more, and no domain is attached
+ *
+ * What domains have kept of it stays, and so does its table, until they are rid of it.
  *
  * Context: may sleep. Locks of ours may be held, but none that notifications take.
  */
@@ -149,8 +164,7 @@ void ondemand_destroy(struct ondemand *od)
 	down_write(&od->lock);
 	ondemand_zap(od, od->first, od->last, false, true);
 	up_write(&od->lock);
-	if (llist_add(&od->end, &ended))
-		queue_work(end_wq, &ended_work);
+	ondemand_put(od);
 }
 
 /* ---- statistics ---- */

@@ -27,6 +27,7 @@
 #include <linux/bitmap.h>
 #include <linux/llist.h>
 #include <linux/mmu_notifier.h>
+#include <linux/refcount.h>
 #include <linux/rwsem.h>
 #include <linux/sizes.h>
 #include <linux/types.h>
@@ -121,7 +122,8 @@ struct ondemand_chunk {
  * @last: last one
  * @writable: pages may be written
  * @dead_mm: the process has gone
- * @dead: an IO page table has kept pages that were to be forgotten
+ * @dead: an IO page table has kept pages that were to be forgotten; no page is found any
+ *	more, and those that are noted stay what they were
  * @around: pages that are looked at around one, a power of two
  * @window: what that is now; larger while pages are needed one behind the other
  * @next: where that would go on, after the pages that were needed last
@@ -130,6 +132,7 @@ struct ondemand_chunk {
  * @hits: for each CPU
  * @stats: see enum ondemand_stat; ONDEMAND_HITS is in @hits
  * @turn: number of the last sum that has it; see ioas_ondemand.c
+ * @refs: one until ondemand_destroy(), one of each attachment that has kept pages
  * @end: in the list of those that wait for their end
  */
 struct ondemand {
@@ -150,6 +153,7 @@ struct ondemand {
 	u64 __percpu *hits;
 	atomic64_t stats[ONDEMAND_NR_STATS];
 	unsigned long turn;
+	refcount_t refs;
 	struct llist_node end;
 };
 
@@ -226,6 +230,7 @@ static inline void ondemand_chunk_part(unsigned long nr, unsigned long first,
 struct ondemand *ondemand_create(unsigned long first, unsigned long length,
 				 bool writable, unsigned int around);
 void ondemand_destroy(struct ondemand *od);
+void ondemand_put(struct ondemand *od);
 void ondemand_query(struct ondemand *od, u64 *state, u64 *stats, bool reset);
 void ondemand_sum(u64 *sum, const u64 *stats);
 int ondemand_init(void);
@@ -273,7 +278,7 @@ int ondemand_attach(struct ondemand *od, struct domain *domain,
 		    unsigned long iova, unsigned long address,
 		    unsigned long length, unsigned int prot,
 		    unsigned long step);
-bool ondemand_detach(struct ondemand *od, const struct domain *domain,
+void ondemand_detach(struct ondemand *od, const struct domain *domain,
 		     unsigned long iova);
 struct ondemand_load *ondemand_load_alloc(void);
 void ondemand_load_free(struct ondemand_load *load);
@@ -282,7 +287,8 @@ int ondemand_load_pages(struct ondemand *od, struct ondemand_chunk *chunk,
 void ondemand_unload(struct ondemand *od, unsigned long first,
 		     unsigned long last, bool keep_readable, bool may_sleep);
 bool ondemand_has_notes(const struct ondemand_chunk *chunk);
-void ondemand_release_kept(struct ondemand_chunk *chunk);
+void ondemand_free_loads(struct ondemand_chunk *chunk);
+void ondemand_release_kept(struct domain *domain);
 int ondemand_read_log(struct ondemand *od, const struct domain *domain,
 		      unsigned long iova, unsigned long address,
 		      unsigned long length, bool clear,
@@ -329,11 +335,14 @@ static inline int ondemand_attach(struct ondemand *od, struct domain *domain,
 	return -EOPNOTSUPP;
 }
 
-static inline bool ondemand_detach(struct ondemand *od,
+static inline void ondemand_detach(struct ondemand *od,
 				   const struct domain *domain,
 				   unsigned long iova)
 {
-	return true;
+}
+
+static inline void ondemand_release_kept(struct domain *domain)
+{
 }
 
 static inline int ondemand_read_log(struct ondemand *od,

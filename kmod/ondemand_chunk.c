@@ -52,7 +52,7 @@ static struct ondemand_chunk *chunk_alloc(void)
 /* No domain has any of it. */
 static void chunk_free(struct ondemand_chunk *chunk)
 {
-	ondemand_release_kept(chunk);
+	ondemand_free_loads(chunk);
 	kfree(chunk->pfns);
 	kfree(chunk);
 }
@@ -220,7 +220,8 @@ void ondemand_chunk_put(struct ondemand_chunk *chunk)
 
 /**
  * ondemand_free_chunks - free the table
- * @od: memory that nobody uses, and of which no change is announced any more
+ * @od: memory that nobody uses, of which no change is announced any more, and no domain
+ *	has kept a page
  *
  * Context: may sleep.
  */
@@ -230,6 +231,7 @@ void ondemand_free_chunks(struct ondemand *od)
 	unsigned long nr;
 
 	xa_for_each(&od->chunks, nr, chunk) {
+		WARN_ON_ONCE(chunk->loads);
 		chunk_free(chunk);
 		cond_resched();
 	}

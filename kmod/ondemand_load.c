@@ -14,8 +14,14 @@
  * Whether a device has written to a page that it could write is not asked: that would
  * take too long where this runs. It has, as far as the process and a read-out of what is
  * dirty are concerned.
+ *
+ * A domain may fail to let go of a page. The process gets rid of it nevertheless, for it
+ * cannot be told to wait, but nobody else gets it: a reference keeps it. Who owns the
+ * domain is told, cuts devices off from it, and then has the page given back. Meanwhile
+ * the memory is dead, and its table stays, for it says which pages these are.
  */
 #include <linux/jiffies.h>
+#include <linux/llist.h>
 #include <linux/mm.h>
 #include <linux/pfn.h>
 #include <linux/sched.h>
@@ -42,6 +48,12 @@
  * @gather: what was taken out of the domain, and may still be reached. Here, since
  *	there is no memory to be had when it is needed.
  * @unsynced: that is something
+ * @od: the memory, with a reference if @listed
+ * @refs: one until it is detached, one if @listed, one while pages are given back
+ * @listed: in domain.kept: pages are kept that nobody has begun to give back
+ * @kept: the link there
+ *
+ * All that changes does so under the lock of the memory.
  */
 struct ondemand_attachment {
 	struct list_head link;
@@ -53,12 +65,16 @@ struct ondemand_attachment {
 	unsigned long step;
 	struct domain_gather gather;
 	bool unsynced;
+	struct ondemand *od;
+	unsigned int refs;
+	bool listed;
+	struct llist_node kept;
 };
 
 /**
  * struct ondemand_load - What an attachment has of a chunk
  * @next: of the chunk's
- * @att: the attachment; NULL when it has gone and pages are kept
+ * @att: the attachment, which may be detached already, with pages kept
  * @cuts: changes that took out more than had changed, one soon after the other
  * @cut_at: when the last one came, in jiffies
  * @loaded: pages that are in the domain
@@ -66,6 +82,7 @@ struct ondemand_attachment {
  * @writable: which devices can write
  * @log: which they could, and which went while the domain noted writes
  * @kept: which the domain did not let go of; each has a reference
+ * @kept_writable: which of those devices could write
  */
 struct ondemand_load {
 	struct ondemand_load *next;
@@ -77,6 +94,7 @@ struct ondemand_load {
 	DECLARE_BITMAP(writable, ONDEMAND_CHUNK_PAGES);
 	DECLARE_BITMAP(log, ONDEMAND_CHUNK_PAGES);
 	DECLARE_BITMAP(kept, ONDEMAND_CHUNK_PAGES);
+	DECLARE_BITMAP(kept_writable, ONDEMAND_CHUNK_PAGES);
 };
 
 /* The attachment of a domain that has @iova */
@@ -111,26 +129,43 @@ static unsigned long iova_of(const struct ondemand_attachment *att,
 
 /* ---- taking out ---- */
 
+/* Whoever owns the domain has to give pages back. What is listed keeps the memory. */
+static void list_kept(struct ondemand *od, struct ondemand_attachment *att,
+		      unsigned long iova, unsigned long length)
+{
+	struct domain *domain = att->domain;
+
+	if (att->listed)
+		return;
+	att->listed = true;
+	att->refs++;
+	refcount_inc(&od->refs);
+	if (llist_add(&att->kept, &domain->kept) && domain->owner.kept)
+		domain->owner.kept(domain->owner.opaque, iova, length);
+}
+
 /*
- * A device may reach the pages for ever. They are kept from everybody else; what they
- * were is of no use any more, for they do not follow the address.
+ * A device may reach the pages. They are kept from everybody else; what they were is of
+ * no use any more, for they do not follow the address. Until we return they are what the
+ * table says, so there is something to refer to.
  */
 static void keep_pages(struct ondemand *od, struct ondemand_chunk *chunk,
-		       struct ondemand_load *load, unsigned int from,
-		       unsigned int to)
+		       unsigned long chunk_nr, struct ondemand_load *load,
+		       unsigned int from, unsigned int to)
 {
 	unsigned int nr;
 
 	for (nr = from; nr <= to; nr++) {
+		if (test_bit(nr, load->writable))
+			__set_bit(nr, load->kept_writable);
 		if (__test_and_set_bit(nr, load->kept))
 			continue;
 		get_page(pfn_to_page(chunk->pfns[nr]));
 		ondemand_count(od, ONDEMAND_QUARANTINED_PAGES, 1);
 	}
 	WRITE_ONCE(od->dead, true);
-	pr_err_ratelimited("a domain kept pages of [%#lx, %#lx]; they are not given to others\n",
-			   load->att->iova,
-			   load->att->iova + (load->att->last - load->att->first));
+	list_kept(od, load->att, iova_of(load->att, chunk_nr, from),
+		  (to - from + 1) * PAGE_SIZE);
 }
 
 /* Pages that are not in the domain any more, or that nothing can be done about. */
@@ -179,7 +214,7 @@ static void unload_extent(struct ondemand *od, struct ondemand_chunk *chunk,
 			continue;
 		}
 		if (!got) {
-			keep_pages(od, chunk, load, from, to);
+			keep_pages(od, chunk, chunk_nr, load, from, to);
 			got = n;
 		}
 		got = min(got, ONDEMAND_CHUNK_PAGES - from);
@@ -301,8 +336,6 @@ void ondemand_unload(struct ondemand *od, unsigned long first,
 			  ondemand_chunk_nr(last)) {
 		ondemand_chunk_part(nr, first, last, &from, &to);
 		for (load = chunk->loads; load; load = load->next) {
-			if (!load->att)
-				continue;
 			cut = unload_range(od, chunk, nr, load, from, to,
 					   keep_readable);
 			note_cut(load, nr, from, to, cut);
@@ -399,8 +432,8 @@ static int load_extent(struct ondemand *od, struct ondemand_chunk *chunk,
  * Pages that are not needed go along if they are there, for reading.
  *
  * Context: as who holds the lock; does not sleep.
- * Return: 0, also if they do not belong there any more; -ENOMEM; -EIO if the domain does
- * not let go of one that it has for reading.
+ * Return: 0, also if they do not belong there any more; -ENOMEM; -EIO if a domain has kept
+ * pages of this memory, or does so now.
  */
 int ondemand_load_pages(struct ondemand *od, struct ondemand_chunk *chunk,
 			const struct ondemand_loading *l)
@@ -414,6 +447,8 @@ int ondemand_load_pages(struct ondemand *od, struct ondemand_chunk *chunk,
 	int rc = 0;
 
 	lockdep_assert_held_write(&od->lock);
+	if (od->dead)
+		return -EIO;
 	att = find_attachment(od, l->domain, l->iova);
 	/* Something else may have taken its place. */
 	if (!att || att->first + (l->iova - att->iova) != l->address)
@@ -479,6 +514,8 @@ int ondemand_attach(struct ondemand *od, struct domain *domain,
 
 	if (!att)
 		return -ENOMEM;
+	att->od = od;
+	att->refs = 1;
 	att->domain = domain;
 	att->iova = iova;
 	att->first = address;
@@ -493,8 +530,8 @@ int ondemand_attach(struct ondemand *od, struct domain *domain,
 	return 0;
 }
 
-/* Take the notes of an attachment away. Returns whether no page is kept. */
-static bool remove_load(struct ondemand_chunk *chunk,
+/* Take the notes of an attachment about a chunk away; it has nothing of it. */
+static void remove_load(struct ondemand_chunk *chunk,
 			const struct ondemand_attachment *att)
 {
 	struct ondemand_load **at = &chunk->loads, *load;
@@ -502,13 +539,25 @@ static bool remove_load(struct ondemand_chunk *chunk,
 	while ((load = *at) && load->att != att)
 		at = &load->next;
 	if (!load)
-		return true;
-	load->att = NULL;
-	if (!bitmap_empty(load->kept, ONDEMAND_CHUNK_PAGES))
-		return false;
+		return;
 	*at = load->next;
 	ondemand_load_free(load);
-	return true;
+}
+
+/* The lock is held for writing. */
+static void put_attachment(struct ondemand *od, struct ondemand_attachment *att)
+{
+	struct ondemand_chunk *chunk;
+	unsigned long nr;
+
+	if (--att->refs)
+		return;
+	xa_for_each_range(&od->chunks, nr, chunk, ondemand_chunk_nr(att->first),
+			  ondemand_chunk_nr(att->last)) {
+		remove_load(chunk, att);
+		cond_resched();
+	}
+	kfree(att);
 }
 
 /**
@@ -517,16 +566,16 @@ static bool remove_load(struct ondemand_chunk *chunk,
  * @domain: the domain
  * @iova: as there
  *
+ * What the domain does not let go of is kept, and the memory with it, until
+ * ondemand_release_kept().
+ *
  * Context: may sleep. Cannot fail.
- * Return: whether the domain has let go of everything. What it has kept stays until the
- * memory ends, which must not be before the domain does.
  */
-bool ondemand_detach(struct ondemand *od, const struct domain *domain,
+void ondemand_detach(struct ondemand *od, const struct domain *domain,
 		     unsigned long iova)
 {
 	struct ondemand_attachment *att;
 	struct ondemand_chunk *chunk;
-	bool whole = true;
 	unsigned long nr;
 
 	down_write(&od->lock);
@@ -541,15 +590,9 @@ bool ondemand_detach(struct ondemand *od, const struct domain *domain,
 		cond_resched();
 	}
 	sync_attachment(od, att);
-	xa_for_each_range(&od->chunks, nr, chunk, ondemand_chunk_nr(att->first),
-			  ondemand_chunk_nr(att->last)) {
-		whole = remove_load(chunk, att) && whole;
-		cond_resched();
-	}
 	list_del(&att->link);
+	put_attachment(od, att);
 	up_write(&od->lock);
-	kfree(att);
-	return whole;
 }
 
 /* ---- what was written ---- */
@@ -671,7 +714,7 @@ int ondemand_read_log(struct ondemand *od, const struct domain *domain,
 	return 0;
 }
 
-/* ---- the end ---- */
+/* ---- chunks that go ---- */
 
 /**
  * ondemand_has_notes - whether there is more to a chunk than what can be found again
@@ -692,21 +735,94 @@ bool ondemand_has_notes(const struct ondemand_chunk *chunk)
 }
 
 /**
- * ondemand_release_kept - give pages back that domains have kept
- * @chunk: a chunk that is at its end; no domain is left that has them
- *
- * Context: may sleep.
+ * ondemand_free_loads - forget that domains have nothing of a chunk
+ * @chunk: a chunk that is in no table, of which there is nothing to be noted
  */
-void ondemand_release_kept(struct ondemand_chunk *chunk)
+void ondemand_free_loads(struct ondemand_chunk *chunk)
 {
 	struct ondemand_load *load, *next;
-	unsigned int nr;
 
 	for (load = chunk->loads; load; load = next) {
 		next = load->next;
-		for_each_set_bit(nr, load->kept, ONDEMAND_CHUNK_PAGES)
-			put_page(pfn_to_page(chunk->pfns[nr]));
 		ondemand_load_free(load);
 	}
-	chunk->loads = NULL;
+}
+
+/* ---- what was kept ---- */
+
+/* Of one chunk. A page may be locked by who waits for our lock: it is not held here. */
+static void release_chunk(struct ondemand_attachment *att,
+			  struct ondemand_chunk *chunk)
+{
+	DECLARE_BITMAP(kept, ONDEMAND_CHUNK_PAGES);
+	DECLARE_BITMAP(dirty, ONDEMAND_CHUNK_PAGES);
+	struct ondemand *od = att->od;
+	struct ondemand_load *load;
+	unsigned int nr;
+
+	down_write(&od->lock);
+	load = find_load(chunk, att);
+	if (load) {
+		bitmap_copy(kept, load->kept, ONDEMAND_CHUNK_PAGES);
+		bitmap_copy(dirty, load->kept_writable, ONDEMAND_CHUNK_PAGES);
+		bitmap_zero(load->kept, ONDEMAND_CHUNK_PAGES);
+		bitmap_zero(load->kept_writable, ONDEMAND_CHUNK_PAGES);
+	}
+	up_write(&od->lock);
+	if (!load)
+		return;
+	/* In dead memory no page takes the place of another. */
+	for_each_set_bit(nr, kept, ONDEMAND_CHUNK_PAGES) {
+		struct page *page = pfn_to_page(chunk->pfns[nr]);
+
+		/* Written until just now, when the process had said good-bye to it. */
+		if (test_bit(nr, dirty))
+			set_page_dirty_lock(page);
+		put_page(page);
+	}
+	ondemand_count(od, ONDEMAND_DIRTIED_PAGES,
+		       bitmap_weight(dirty, ONDEMAND_CHUNK_PAGES));
+	ondemand_count(od, ONDEMAND_QUARANTINED_PAGES,
+		       -(s64)bitmap_weight(kept, ONDEMAND_CHUNK_PAGES));
+}
+
+/* It comes back to the list if its domain keeps more from now on. */
+static void release_attachment(struct ondemand_attachment *att)
+{
+	struct ondemand *od = att->od;
+	struct ondemand_chunk *chunk;
+	unsigned long nr;
+
+	down_write(&od->lock);
+	att->listed = false;
+	up_write(&od->lock);
+	xa_for_each_range(&od->chunks, nr, chunk, ondemand_chunk_nr(att->first),
+			  ondemand_chunk_nr(att->last)) {
+		/* It may have gone, but has then kept nothing. */
+		chunk = ondemand_chunk_find(od, nr);
+		if (!chunk)
+			continue;
+		release_chunk(att, chunk);
+		ondemand_chunk_put(chunk);
+		cond_resched();
+	}
+	down_write(&od->lock);
+	put_attachment(od, att);
+	up_write(&od->lock);
+	ondemand_put(od);
+}
+
+/**
+ * ondemand_release_kept - give pages back that a domain has kept
+ * @domain: the domain; no device uses it from the call on
+ *
+ * Context: may sleep; no lock is held that notifications take, nor a page locked.
+ */
+void ondemand_release_kept(struct domain *domain)
+{
+	struct llist_node *list = llist_del_all(&domain->kept);
+	struct ondemand_attachment *att, *next;
+
+	llist_for_each_entry_safe(att, next, list, kept)
+		release_attachment(att);
 }

@@ -45,7 +45,9 @@
  *   ondemand.lock       rwsem: the pages of on-demand memory that are known. Read over
  *                       a copy of up to 2 MiB, written when pages are entered or
  *                       forgotten. Neither memory nor user space is waited for under
- *                       it. To register memory, or to end that, no lock is held.
+ *                       it. To register memory, or to end that, no lock is held. The
+ *                       owner of a domain that keeps pages is told under it, and has a
+ *                       work do what comes of that.
  *
  *   iova_space.members  spinlock of the xarray: who is notified of unmaps.
  *                       Inside it:
@@ -122,6 +124,8 @@ struct file;
  *	under the lock of @objects
  * @account_mm: count pinned pages against the owner's mm instead of its user;
  *	latched into each pages object. Changed only while @objects is empty.
+ * @dead: a HWPT has failed to let go of memory: for ever, nothing is done any more but
+ *	what brings things to their end
  * @groups_lock: mutex: protects @groups; a leaf
  * @groups: struct device_group with devices in the context
  * @nr_iotlbs: IOTLBs in the context
@@ -132,10 +136,17 @@ struct iommukit_ctx {
 	wait_queue_head_t wait;
 	unsigned int taken;
 	bool account_mm;
+	bool dead;
 	struct mutex groups_lock;
 	struct list_head groups;
 	atomic_t nr_iotlbs;
 };
+
+/* 0, or -EIO if the context is dead. It may be from the next moment on. */
+static inline int ctx_check(const struct iommukit_ctx *ctx)
+{
+	return unlikely(READ_ONCE(ctx->dead)) ? -EIO : 0;
+}
 
 /**
  * struct iommukit_ucmd - A command being run

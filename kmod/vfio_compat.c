@@ -310,24 +310,26 @@ static long get_info(struct iommukit_ctx *ctx, void __user *arg)
  * @arg: its argument; not touched if the word is not known
  *
  * Context: may sleep.
- * Return: what the ioctl returns; -ENOTTY if the word is not known.
+ * Return: what the ioctl returns; -ENOTTY if the word is not known; -EIO if the context
+ * is dead, of all but the one that unmaps.
  */
 long vfio_compat_ioctl(struct iommukit_ctx *ctx, unsigned int word,
 		       unsigned long arg)
 {
 	void __user *user = (void __user *)arg;
+	int rc = ctx_check(ctx);
 
 	switch (word) {
 	case VFIO_GET_API_VERSION:
-		return VFIO_API_VERSION;
+		return rc ?: VFIO_API_VERSION;
 	case VFIO_CHECK_EXTENSION:
-		return check_extension(ctx, arg);
+		return rc ?: check_extension(ctx, arg);
 	case VFIO_SET_IOMMU:
-		return set_iommu(ctx, arg);
+		return rc ?: set_iommu(ctx, arg);
 	case VFIO_IOMMU_GET_INFO:
-		return get_info(ctx, user);
+		return rc ?: get_info(ctx, user);
 	case VFIO_IOMMU_MAP_DMA:
-		return map_dma(ctx, user);
+		return rc ?: map_dma(ctx, user);
 	case VFIO_IOMMU_UNMAP_DMA:
 		return unmap_dma(ctx, user);
 	default:

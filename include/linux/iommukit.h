@@ -239,6 +239,17 @@ struct iommukit_iova_bitmap_args {
  */
 
 /**
+ * DOC: Dead contexts
+ *
+ * When an IOMMU does not let go of a page of an on-demand mapping, the context is dead from
+ * then on, see <uapi/linux/iommukit_ondemand.h>: to copy, pin, translate by asking, bind,
+ * attach and replace, and to have something found for a device fail with -EIO. Devices
+ * that the failure concerns reach nothing any more, as if they were detached. What brings
+ * things to their end works as ever: unpin, detach, unbind, destroy. What is pinned stays
+ * what it is.
+ */
+
+/**
  * DOC: Devices of hardware
  *
  * There are two ways to give a device behind an IOMMU to a context. In both its driver

@@ -50,6 +50,14 @@ std::uint64_t pagemap_entry(std::uint64_t va)
 	return entry;
 }
 
+std::uint64_t frame_of(std::uint64_t va)
+{
+	const std::uint64_t entry = pagemap_entry(va);
+
+	REQUIRE(entry & pagemap_present);
+	return entry & ((1UL << 55) - 1);
+}
+
 std::uint64_t there(const Memory &memory)
 {
 	std::uint64_t number = 0;

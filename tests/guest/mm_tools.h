@@ -25,6 +25,8 @@ constexpr std::uint64_t pagemap_swapped = 1UL << 62;
 constexpr std::uint64_t pagemap_soft_dirty = 1UL << 55;
 /* The entry of one page of this process. */
 std::uint64_t pagemap_entry(std::uint64_t va);
+/* The page frame of what is there; this process may see it. */
+std::uint64_t frame_of(std::uint64_t va);
 /* How many pages are there. */
 std::uint64_t there(const Memory &memory);
 

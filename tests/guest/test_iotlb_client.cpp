@@ -3,8 +3,8 @@
 #include "access.h"
 #include "iotlb_world.h"
 #include "mock.h"
+#include "module_log.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <memory>
@@ -16,35 +16,6 @@ namespace {
 
 constexpr std::uint64_t target = IotlbWorld::target;
 constexpr Look keep{.how = IOMMUKIT_TEST_IOTLB_KEEP};
-
-/* What the module has to say, since then. */
-class ModuleLog {
-    public:
-	ModuleLog() : log(open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC))
-	{
-		REQUIRE(log);
-		REQUIRE(lseek(log.get(), 0, SEEK_END) == 0);
-	}
-
-	unsigned int lines()
-	{
-		char buffer[1024];
-		ssize_t length;
-
-		while ((length = read(log.get(), buffer, sizeof(buffer))) > 0 ||
-		       errno == EPIPE) {
-			const std::string line(buffer,
-					       length > 0 ? std::size_t(length) : 0);
-
-			seen += line.find(";iommukit: ") != line.npos;
-		}
-		return seen;
-	}
-
-    private:
-	Fd log;
-	unsigned int seen = 0;
-};
 
 /* Kernels that notice misuse by themselves have more to say than can be borne. */
 void need_plain_kernel()

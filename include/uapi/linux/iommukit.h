@@ -42,6 +42,8 @@
  *  - EOVERFLOW: mathematics overflowed
  *  - EFAULT: a user pointer could not be read or written
  *  - EINTR: a fatal signal arrived while waiting
+ *  - EIO: the context is dead, see "Dead contexts" in <linux/iommukit_ondemand.h>; not of
+ *    IOMMUKIT_DESTROY, IOMMUKIT_IOAS_UNMAP and IOMMUKIT_ONDEMAND_QUERY
  *
  * Ranges of IOVA are inclusive of their last byte wherever a *last* is named.
  * All objects live as long as the file descriptor of their context unless they
@@ -293,7 +295,8 @@ struct iommukit_ioas_copy {
  * The mapping then refuses new pins, reads and writes until it is unmapped.
  *
  * EIO says that all is unmapped, but that an IOMMU may still lead devices to some of
- * the memory. It stays pinned until the module is unloaded.
+ * the memory, which was pinned. It stays so until the module is unloaded. With on-demand
+ * mappings the context is dead instead.
  */
 struct iommukit_ioas_unmap {
 	__u32 size;

@@ -82,10 +82,11 @@ enum iommukit_device_attach_flags {
  *  - EADDRINUSE: something is mapped or allowed where the device does not translate,
  *    or what is mapped is not aligned as its IOMMU needs
  *  - EIO: the IOMMU has refused to go on with the old HWPT when it could not go over
- *    to another one; the group is kept from all memory until all of it is detached
+ *    to another one; the group is kept from all memory until all of it is detached. Or
+ *    the context is dead
  *  - ENOMEM, EFAULT, EPERM: what is mapped cannot be pinned
  *
- * After a failure everything is as before, but with EIO; and if the structure can be
+ * After a failure everything is as before, but with the former EIO; and if the structure can be
  * written at first, but not at the end (EFAULT), a replace has been done.
  */
 struct iommukit_device_attach {

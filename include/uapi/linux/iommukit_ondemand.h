@@ -68,6 +68,24 @@
  * for a page, nor does the end of a context.
  */
 
+/**
+ * DOC: Dead contexts
+ *
+ * A page that the kernel takes back has to leave all HWPTs at once. If an IOMMU does not
+ * let go of it, the process is rid of the page nevertheless, but nobody else gets it: it
+ * is kept, for a device may still reach it. All devices of the HWPT, and of those nested
+ * in it, are then cut off: they stay attached, but reach nothing any more. When that is
+ * done the page is given back; if it cannot be done, the page stays until the devices are
+ * detached, at the latest until the HWPT ends, and with it the module. The kernel's log
+ * says so.
+ *
+ * Where that has happened the context is dead, for ever: each command fails with EIO, but
+ * for IOMMUKIT_DESTROY, IOMMUKIT_IOAS_UNMAP, IOMMUKIT_ONDEMAND_QUERY and VFIO's unmap,
+ * which work as ever, as does close(). So do drivers' reads, writes and pins, and whatever
+ * devices ask for. What is pinned stays as it is until it is unpinned; devices of other
+ * HWPTs go on with what is mapped there.
+ */
+
 #define IOMMUKIT_ONDEMAND_FAULT_AROUND_DEFAULT 0xffffffffU
 #define IOMMUKIT_ONDEMAND_FAULT_AROUND_MAX 9
 
@@ -149,8 +167,9 @@ enum iommukit_ondemand_query_flags {
 /**
  * enum iommukit_ondemand_state - What has become of an on-demand mapping
  * @IOMMUKIT_ONDEMAND_DEAD_MM: Its process has exited, or runs another program
- * @IOMMUKIT_ONDEMAND_QUARANTINED: Pages are kept, since an IOMMU did not let go of them
- * @IOMMUKIT_ONDEMAND_DEAD_CTX: It is of no use any more because of that
+ * @IOMMUKIT_ONDEMAND_QUARANTINED: Pages were kept, since an IOMMU did not let go of them;
+ *                                 @out_quarantined_pages says how many still are
+ * @IOMMUKIT_ONDEMAND_DEAD_CTX: The context is dead, because of this mapping or another
  */
 enum iommukit_ondemand_state {
 	IOMMUKIT_ONDEMAND_DEAD_MM = 1 << 0,
@@ -203,7 +222,7 @@ enum iommukit_ondemand_state {
  * @out_hw_unmap_over: Output number of those that took more out than asked
  * @out_hw_unmap_short: Output number of those that took less
  * @out_tlb_syncs: Output number of times that IOMMUs were waited for
- * @out_quarantined_pages: Output number of pages that are kept
+ * @out_quarantined_pages: Output number of pages that are kept, for each HWPT that does
  * @out_pins_live: Output number of pages that drivers have pinned
  * @out_pins_outlived: Output number of pages that changed while they were pinned
  *
