@@ -87,6 +87,9 @@ constexpr std::array hints = {
 	Hint{"IOAS_UNMAP", EDEADLK,
 	     "a driver does not release the pages: dma stop or dma detach, then unmap "
 	     "again"},
+	Hint{"IOAS_UNMAP", EIO,
+	     "all is unmapped, but an IOMMU has kept memory, which stays pinned until the "
+	     "module is unloaded: dmesg | tail"},
 	Hint{"IOAS_UNMAP", EBUSY,
 	     "another thread is changing the mapping: try again in a moment"},
 	Hint{"IOAS_ALLOW_IOVAS", EADDRINUSE,
@@ -210,7 +213,8 @@ constexpr std::array hints = {
 	     "translate, or are not aligned for it: device show PCI-ADDRESS, ioas show"},
 	Hint{"DEVICE_ATTACH", EIO,
 	     "its IOMMU took neither the new HWPT nor the old one, and the device is kept "
-	     "from all memory: device detach, with all of its group"},
+	     "from all memory: device detach, with all of its group; or the context is "
+	     "dead: ondemand show"},
 	Hint{"DEVICE_ATTACH", EOPNOTSUPP,
 	     "the IOAS has on-demand mappings, for whose pages the device cannot wait: "
 	     "ioas show; map them without ondemand"},
@@ -238,6 +242,9 @@ constexpr std::array hints = {
 	Hint{"", EOPNOTSUPP,
 	     "the module does not know this flag or option: iommuctl module status "
 	     "compares the versions"},
+	Hint{"", EIO,
+	     "the context is dead, for an IOMMU did not let go of on-demand memory: dmesg | "
+	     "tail; ondemand show and unmap still work, for all else begin another session"},
 	Hint{"", ENOENT, "there is no such object or range: ioas show"},
 	Hint{"", ENOMEM,
 	     "out of memory, or RLIMIT_MEMLOCK is reached: iommuctl module status shows "

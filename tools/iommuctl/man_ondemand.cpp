@@ -28,6 +28,16 @@ which are charged, and keeps them whatever the process does
 .RB ( pins_outlived
 counts those that have changed since).
 .PP
+An IOMMU may not let go of a page that the kernel takes back. The page is then kept from
+everybody else
+.RB ( quarantined_pages )
+until no device can reach it any more: those of the HWPT are cut off, and the context is
+dead
+.RB ( dead_context ).
+All that is left is to look at it by
+.BR "ondemand show" ,
+to unmap and to destroy; everything else is EIO.
+.PP
 .B prefetch
 finds pages before they are needed, which they may not be any more when it returns.
 .B ondemand show
