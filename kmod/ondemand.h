@@ -8,6 +8,7 @@
  *	ondemand_table.c	the pages that are known: copying, entering, forgetting
  *	ondemand_fault.c	finding pages
  *	ondemand_load.c		IO page tables that have some of them
+ *	ondemand_log.c		what their devices have written
  *
  * A page that the table has is the one that the process has at that address, with at
  * least the permission that the table says; for before the kernel changes anything of
@@ -289,6 +290,8 @@ void ondemand_unload(struct ondemand *od, unsigned long first,
 bool ondemand_has_notes(const struct ondemand_chunk *chunk);
 void ondemand_free_loads(struct ondemand_chunk *chunk);
 void ondemand_release_kept(struct domain *domain);
+
+/* ondemand_log.c */
 int ondemand_read_log(struct ondemand *od, const struct domain *domain,
 		      unsigned long iova, unsigned long address,
 		      unsigned long length, bool clear,

@@ -25,101 +25,14 @@
 #include <linux/mm.h>
 #include <linux/pfn.h>
 #include <linux/sched.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
-#include "domain.h"
 #include "fail.h"
-#include "ondemand.h"
+#include "ondemand_load.h"
 
 /* After so many cuts in a chunk its extents are pages, until none came for so long. */
 #define CUTS_MAX 8
 #define CUTS_QUIET (60 * HZ)
-
-/**
- * struct ondemand_attachment - A part of the range, and a domain that it belongs in
- * @link: in ondemand.attachments
- * @domain: the domain
- * @iova: of the first address
- * @first: first address
- * @last: last one
- * @prot: DOMAIN_READ, DOMAIN_WRITE: what devices may do
- * @step: most pages of an extent
- * @gather: what was taken out of the domain, and may still be reached. Here, since
- *	there is no memory to be had when it is needed.
- * @unsynced: that is something
- * @od: the memory, with a reference if @listed
- * @refs: one until it is detached, one if @listed, one while pages are given back
- * @listed: in domain.kept: pages are kept that nobody has begun to give back
- * @kept: the link there
- *
- * All that changes does so under the lock of the memory.
- */
-struct ondemand_attachment {
-	struct list_head link;
-	struct domain *domain;
-	unsigned long iova;
-	unsigned long first;
-	unsigned long last;
-	unsigned int prot;
-	unsigned long step;
-	struct domain_gather gather;
-	bool unsynced;
-	struct ondemand *od;
-	unsigned int refs;
-	bool listed;
-	struct llist_node kept;
-};
-
-/**
- * struct ondemand_load - What an attachment has of a chunk
- * @next: of the chunk's
- * @att: the attachment, which may be detached already, with pages kept
- * @cuts: changes that took out more than had changed, one soon after the other
- * @cut_at: when the last one came, in jiffies
- * @loaded: pages that are in the domain
- * @starts: the first page of each extent
- * @writable: which devices can write
- * @log: which they could, and which went while the domain noted writes
- * @kept: which the domain did not let go of; each has a reference
- * @kept_writable: which of those devices could write
- */
-struct ondemand_load {
-	struct ondemand_load *next;
-	struct ondemand_attachment *att;
-	unsigned int cuts;
-	unsigned long cut_at;
-	DECLARE_BITMAP(loaded, ONDEMAND_CHUNK_PAGES);
-	DECLARE_BITMAP(starts, ONDEMAND_CHUNK_PAGES);
-	DECLARE_BITMAP(writable, ONDEMAND_CHUNK_PAGES);
-	DECLARE_BITMAP(log, ONDEMAND_CHUNK_PAGES);
-	DECLARE_BITMAP(kept, ONDEMAND_CHUNK_PAGES);
-	DECLARE_BITMAP(kept_writable, ONDEMAND_CHUNK_PAGES);
-};
-
-/* The attachment of a domain that has @iova */
-static struct ondemand_attachment *find_attachment(struct ondemand *od,
-						   const struct domain *domain,
-						   unsigned long iova)
-{
-	struct ondemand_attachment *att;
-
-	list_for_each_entry(att, &od->attachments, link)
-		if (att->domain == domain && att->iova <= iova &&
-		    iova - att->iova <= att->last - att->first)
-			return att;
-	return NULL;
-}
-
-static struct ondemand_load *find_load(struct ondemand_chunk *chunk,
-				       const struct ondemand_attachment *att)
-{
-	struct ondemand_load *load = chunk->loads;
-
-	while (load && load->att != att)
-		load = load->next;
-	return load;
-}
 
 static unsigned long iova_of(const struct ondemand_attachment *att,
 			     unsigned long chunk_nr, unsigned int nr)
@@ -374,7 +287,7 @@ static struct ondemand_load *get_load(struct ondemand_chunk *chunk,
 				      struct ondemand_attachment *att,
 				      struct ondemand_load **spare)
 {
-	struct ondemand_load *load = find_load(chunk, att);
+	struct ondemand_load *load = ondemand_find_load(chunk, att);
 
 	if (load)
 		return load;
@@ -449,7 +362,7 @@ int ondemand_load_pages(struct ondemand *od, struct ondemand_chunk *chunk,
 	lockdep_assert_held_write(&od->lock);
 	if (od->dead)
 		return -EIO;
-	att = find_attachment(od, l->domain, l->iova);
+	att = ondemand_find_attachment(od, l->domain, l->iova);
 	/* Something else may have taken its place. */
 	if (!att || att->first + (l->iova - att->iova) != l->address)
 		return 0;
@@ -579,10 +492,10 @@ void ondemand_detach(struct ondemand *od, const struct domain *domain,
 	unsigned long nr;
 
 	down_write(&od->lock);
-	att = find_attachment(od, domain, iova);
+	att = ondemand_find_attachment(od, domain, iova);
 	xa_for_each_range(&od->chunks, nr, chunk, ondemand_chunk_nr(att->first),
 			  ondemand_chunk_nr(att->last)) {
-		struct ondemand_load *load = find_load(chunk, att);
+		struct ondemand_load *load = ondemand_find_load(chunk, att);
 
 		if (load)
 			unload_range(od, chunk, nr, load, 0,
@@ -593,125 +506,6 @@ void ondemand_detach(struct ondemand *od, const struct domain *domain,
 	list_del(&att->link);
 	put_attachment(od, att);
 	up_write(&od->lock);
-}
-
-/* ---- what was written ---- */
-
-/* What the attachment of a domain that has @iova has of a chunk, or NULL */
-static struct ondemand_load *load_at(struct ondemand *od,
-				     const struct domain *domain,
-				     unsigned long iova,
-				     struct ondemand_chunk *chunk)
-{
-	struct ondemand_attachment *att = find_attachment(od, domain, iova);
-
-	return att ? find_load(chunk, att) : NULL;
-}
-
-/* Take the log of a part of a chunk, or look at it only. Returns whether it has any. */
-static bool log_take(struct ondemand *od, const struct domain *domain,
-		     unsigned long iova, struct ondemand_chunk *chunk,
-		     unsigned long *range, bool clear)
-{
-	struct ondemand_load *load;
-	bool any = false;
-
-	down_write(&od->lock);
-	load = load_at(od, domain, iova, chunk);
-	if (load) {
-		any = bitmap_and(range, range, load->log, ONDEMAND_CHUNK_PAGES);
-		if (clear)
-			bitmap_andnot(load->log, load->log, range,
-				      ONDEMAND_CHUNK_PAGES);
-	}
-	up_write(&od->lock);
-	return any;
-}
-
-/* What could not be recorded goes back. */
-static void log_return(struct ondemand *od, const struct domain *domain,
-		       unsigned long iova, struct ondemand_chunk *chunk,
-		       const unsigned long *bits)
-{
-	struct ondemand_load *load;
-
-	down_write(&od->lock);
-	load = load_at(od, domain, iova, chunk);
-	if (load)
-		bitmap_or(load->log, load->log, bits, ONDEMAND_CHUNK_PAGES);
-	up_write(&od->lock);
-}
-
-/* Record the runs of pages that a chunk at @base has, and clear those. */
-static int record_bits(unsigned long *bits, unsigned long base,
-		       int (*record)(void *opaque, unsigned long iova,
-				     size_t length),
-		       void *opaque)
-{
-	unsigned int from, to;
-	int rc;
-
-	for_each_set_bitrange(from, to, bits, ONDEMAND_CHUNK_PAGES) {
-		rc = record(opaque, base + from * PAGE_SIZE,
-			    (to - from) * PAGE_SIZE);
-		if (rc)
-			return rc;
-		bitmap_clear(bits, from, to - from);
-	}
-	return 0;
-}
-
-/**
- * ondemand_read_log - read what devices may have written before it left a domain
- * @od: the memory
- * @domain: the domain
- * @iova: first IOVA of interest
- * @address: its address, that of a page
- * @length: bytes, whole pages, in one attachment
- * @clear: forget what was recorded
- * @record: called for each run of such pages, ascending; may sleep; or NULL
- * @opaque: argument for it
- *
- * Context: may sleep.
- * Return: 0; -EINTR on a fatal signal; the first error of @record; what follows stays as
- * it was.
- */
-int ondemand_read_log(struct ondemand *od, const struct domain *domain,
-		      unsigned long iova, unsigned long address,
-		      unsigned long length, bool clear,
-		      int (*record)(void *opaque, unsigned long iova,
-				    size_t length),
-		      void *opaque)
-{
-	unsigned long last = address + length - 1, nr;
-	struct ondemand_chunk *chunk;
-	int rc = 0;
-
-	xa_for_each_range(&od->chunks, nr, chunk, ondemand_chunk_nr(address),
-			  ondemand_chunk_nr(last)) {
-		DECLARE_BITMAP(bits, ONDEMAND_CHUNK_PAGES);
-		unsigned int from, to;
-
-		bitmap_zero(bits, ONDEMAND_CHUNK_PAGES);
-		ondemand_chunk_part(nr, address, last, &from, &to);
-		bitmap_set(bits, from, to - from + 1);
-		cond_resched();
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		/* It may have gone, but has then no log. */
-		chunk = ondemand_chunk_find(od, nr);
-		if (!chunk)
-			continue;
-		if (log_take(od, domain, iova, chunk, bits, clear) && record)
-			rc = record_bits(bits, iova + (nr * ONDEMAND_CHUNK - address),
-					 record, opaque);
-		if (rc && clear)
-			log_return(od, domain, iova, chunk, bits);
-		ondemand_chunk_put(chunk);
-		if (rc)
-			return rc;
-	}
-	return 0;
 }
 
 /* ---- chunks that go ---- */
@@ -761,7 +555,7 @@ static void release_chunk(struct ondemand_attachment *att,
 	unsigned int nr;
 
 	down_write(&od->lock);
-	load = find_load(chunk, att);
+	load = ondemand_find_load(chunk, att);
 	if (load) {
 		bitmap_copy(kept, load->kept, ONDEMAND_CHUNK_PAGES);
 		bitmap_copy(dirty, load->kept_writable, ONDEMAND_CHUNK_PAGES);
