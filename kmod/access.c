@@ -23,7 +23,9 @@
 #include "test_hooks.h"
 
 /* The table holds one user, the driver another: only the driver can end it. */
-static const struct object_ops access_object_ops = {};
+static const struct object_ops access_object_ops = {
+	.name = "access",
+};
 
 /* ---- membership ---- */
 

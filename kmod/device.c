@@ -30,6 +30,7 @@ static void device_object_destroy(struct iommukit_object *obj);
  * One that is user space's has no other, also while it is attached.
  */
 static const struct object_ops device_object_ops = {
+	.name = "device",
 	.destroy = device_object_destroy,
 };
 

@@ -432,6 +432,7 @@ static void queue_destroy(struct iommukit_object *obj)
 }
 
 static const struct object_ops queue_object_ops = {
+	.name = "fault-queue",
 	.destroy = queue_destroy,
 };
 

@@ -34,6 +34,7 @@ static void hwpt_destroy(struct iommukit_object *obj)
 }
 
 const struct object_ops hwpt_object_ops = {
+	.name = "hwpt",
 	.destroy = hwpt_destroy,
 };
 

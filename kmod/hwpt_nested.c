@@ -27,6 +27,7 @@ static void nested_destroy(struct iommukit_object *obj)
 }
 
 const struct object_ops hwpt_nested_object_ops = {
+	.name = "hwpt-nested",
 	.destroy = nested_destroy,
 };
 

@@ -24,6 +24,7 @@ static void ioas_destroy(struct iommukit_object *obj)
 }
 
 const struct object_ops ioas_object_ops = {
+	.name = "ioas",
 	.destroy = ioas_destroy,
 };
 

@@ -75,6 +75,7 @@ static void iotlb_destroy(struct iommukit_object *obj)
 }
 
 static const struct object_ops iotlb_object_ops = {
+	.name = "iotlb",
 	.destroy = iotlb_destroy,
 };
 

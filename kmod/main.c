@@ -15,10 +15,10 @@
 #include <linux/module.h>
 #include <linux/nospec.h>
 #include <linux/pgtable.h>
-#include <linux/slab.h>
 #include <uapi/linux/iommukit.h>
 
 #include "compat.h"
+#include "context.h"
 #include "device.h"
 #include "device_offer.h"
 #include "dirty.h"
@@ -333,28 +333,17 @@ static long ctx_ioctl(struct file *file, unsigned int word, unsigned long arg)
 
 static int ctx_open(struct inode *inode, struct file *file)
 {
-	struct iommukit_ctx *ctx = fail_alloc(kzalloc(sizeof(*ctx),
-						      GFP_KERNEL_ACCOUNT));
+	struct iommukit_ctx *ctx = context_create(file);
 
-	if (!ctx)
-		return -ENOMEM;
-	ctx->file = file;
-	xa_init_flags(&ctx->objects, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
-	init_waitqueue_head(&ctx->wait);
-	mutex_init(&ctx->groups_lock);
-	INIT_LIST_HEAD(&ctx->groups);
+	if (IS_ERR(ctx))
+		return PTR_ERR(ctx);
 	file->private_data = ctx;
 	return 0;
 }
 
 static int ctx_release(struct inode *inode, struct file *file)
 {
-	struct iommukit_ctx *ctx = file->private_data;
-
-	objects_destroy_all(ctx);
-	WARN_ON(!list_empty(&ctx->groups));
-	mutex_destroy(&ctx->groups_lock);
-	kfree(ctx);
+	context_end(file->private_data);
 	return 0;
 }
 

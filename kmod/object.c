@@ -20,6 +20,23 @@
 /* The first mark is the array's own. */
 #define OBJECT_MARK XA_MARK_1
 
+/* How many have come and gone, in all contexts */
+static atomic_t changes;
+
+/* An object is found from now on, or not any more; under the lock of the table. */
+static void object_came(struct iommukit_ctx *ctx, struct iommukit_object *obj)
+{
+	ctx->nr_objects++;
+	atomic_inc(&changes);
+}
+
+static void object_went(struct iommukit_ctx *ctx, struct iommukit_object *obj)
+{
+	__xa_erase(&ctx->objects, obj->id);
+	ctx->nr_objects--;
+	atomic_inc(&changes);
+}
+
 static void object_free(struct iommukit_object *obj)
 {
 	struct module *owner = obj->ops->owner;
@@ -78,8 +95,12 @@ struct iommukit_object *object_reserve(struct iommukit_ctx *ctx, size_t size,
  */
 void object_publish(struct iommukit_ctx *ctx, struct iommukit_object *obj)
 {
-	void *old = xa_store(&ctx->objects, obj->id, obj, GFP_KERNEL);
+	void *old;
 
+	xa_lock(&ctx->objects);
+	old = __xa_store(&ctx->objects, obj->id, obj, 0);
+	object_came(ctx, obj);
+	xa_unlock(&ctx->objects);
 	WARN_ON(old);
 }
 
@@ -235,12 +256,13 @@ static bool object_erased(struct iommukit_ctx *ctx, u32 id,
 	busy = refcount_read(&obj->busy);
 	smp_rmb(); /* pairs with the release of refcount_dec() there */
 	users = refcount_read(&obj->users);
+	*out = obj;
 	if (users > busy)
 		*out = ERR_PTR(-EBUSY);
 	else if (busy > 1)
 		decided = false;
 	else
-		*out = __xa_erase(&ctx->objects, id);
+		object_went(ctx, obj);
 out_unlock:
 	xa_unlock(&ctx->objects);
 	return decided;
@@ -290,7 +312,7 @@ static bool object_left(struct iommukit_ctx *ctx, struct iommukit_object *obj,
 	} else if (busy > 1) {
 		decided = false;
 	} else {
-		__xa_erase(&ctx->objects, obj->id);
+		object_went(ctx, obj);
 		*alone = true;
 	}
 	xa_unlock(&ctx->objects);
@@ -337,7 +359,7 @@ bool object_take(struct iommukit_ctx *ctx, struct iommukit_object *obj)
 	xa_lock(&ctx->objects);
 	mine = xa_load(&ctx->objects, obj->id) == obj;
 	if (mine) {
-		__xa_erase(&ctx->objects, obj->id);
+		object_went(ctx, obj);
 		ctx->taken++;
 	}
 	xa_unlock(&ctx->objects);
@@ -375,7 +397,9 @@ void object_end_taken(struct iommukit_ctx *ctx, struct iommukit_object *obj)
  */
 void object_remove(struct iommukit_ctx *ctx, struct iommukit_object *obj)
 {
-	xa_erase(&ctx->objects, obj->id);
+	xa_lock(&ctx->objects);
+	object_went(ctx, obj);
+	xa_unlock(&ctx->objects);
 }
 
 /* Returns whether there were some that others have taken out of the table. */
@@ -417,4 +441,45 @@ void objects_destroy_all(struct iommukit_ctx *ctx)
 	} while (await_taken(ctx) || progress);
 	WARN_ON(!xa_empty(&ctx->objects));
 	xa_destroy(&ctx->objects);
+}
+
+/* ---- for who looks on ---- */
+
+/**
+ * object_next - tell of the object with the lowest id from some id on
+ * @ctx: the context; need not have a file any more
+ * @id: that id
+ * @facts: gets what is said of it
+ *
+ * Context: any.
+ * Return: whether there is one.
+ */
+bool object_next(struct iommukit_ctx *ctx, u32 id, struct object_facts *facts)
+{
+	struct iommukit_object *obj;
+	unsigned int busy, users;
+	unsigned long index = id;
+
+	xa_lock(&ctx->objects);
+	obj = xa_find(&ctx->objects, &index, ULONG_MAX, XA_PRESENT);
+	if (obj) {
+		busy = refcount_read(&obj->busy);
+		smp_rmb(); /* as in object_erased() */
+		users = refcount_read(&obj->users);
+		facts->id = obj->id;
+		facts->users = users > busy ? users - busy : 0;
+		strscpy(facts->type, obj->ops->name, sizeof(facts->type));
+	}
+	xa_unlock(&ctx->objects);
+	return obj;
+}
+
+/**
+ * objects_changes - a number that changes when an object comes or goes anywhere
+ *
+ * Context: any.
+ */
+unsigned int objects_changes(void)
+{
+	return atomic_read(&changes);
 }

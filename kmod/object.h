@@ -21,11 +21,13 @@ struct module;
 
 /**
  * struct object_ops - A type of objects
+ * @name: what it is called
  * @owner: module that stays while there is an object of the type; NULL for ours
  * @destroy: end the object's life, before its memory is freed. May sleep; the
  *	id is gone and nobody else has a reference. Cannot fail.
  */
 struct object_ops {
+	const char *name;
 	struct module *owner;
 	void (*destroy)(struct iommukit_object *obj);
 };
@@ -42,6 +44,20 @@ struct iommukit_object {
 	refcount_t users;
 	refcount_t busy;
 	u32 id;
+};
+
+#define OBJECT_TYPE_LEN 16
+
+/**
+ * struct object_facts - What is said of an object
+ * @id: its id
+ * @users: who use it beyond a command, and keep it from being destroyed
+ * @type: the name of its type
+ */
+struct object_facts {
+	u32 id;
+	u32 users;
+	char type[OBJECT_TYPE_LEN];
 };
 
 struct iommukit_object *object_reserve(struct iommukit_ctx *ctx, size_t size,
@@ -62,6 +78,8 @@ bool object_take(struct iommukit_ctx *ctx, struct iommukit_object *obj);
 void object_end_taken(struct iommukit_ctx *ctx, struct iommukit_object *obj);
 void object_remove(struct iommukit_ctx *ctx, struct iommukit_object *obj);
 void objects_destroy_all(struct iommukit_ctx *ctx);
+bool object_next(struct iommukit_ctx *ctx, u32 id, struct object_facts *facts);
+unsigned int objects_changes(void);
 
 /**
  * object_hold - use an object beyond the running command

@@ -24,6 +24,7 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
+#include "context.h"
 #include "fail.h"
 #include "private.h"
 #include "runs.h"
@@ -111,13 +112,16 @@ static int pages_charge(struct pages *pages, unsigned long npages)
 		rc = charge_user(pages, npages);
 	else if (pages->account == PAGES_ACCOUNT_MM)
 		rc = charge_mm(pages, npages);
-	if (!rc)
-		atomic64_add(npages, &pages->mm->pinned_vm);
-	return rc;
+	if (rc)
+		return rc;
+	atomic64_add(npages, &pages->mm->pinned_vm);
+	atomic_long_add(npages, &pages->ctx->npinned);
+	return 0;
 }
 
 static void pages_uncharge(struct pages *pages, unsigned long npages)
 {
+	atomic_long_sub(npages, &pages->ctx->npinned);
 	atomic64_sub(npages, &pages->mm->pinned_vm);
 	if (pages->account == PAGES_ACCOUNT_USER)
 		atomic_long_sub(npages, &pages->user->locked_vm);
@@ -611,6 +615,8 @@ struct pages *pages_alloc(struct iommukit_ctx *ctx, const struct pages_ops *ops,
 	if (!pages)
 		return NULL;
 	pages->ops = ops;
+	pages->ctx = ctx;
+	context_get(ctx);
 	refcount_set(&pages->refs, 1);
 	if (capable(CAP_IPC_LOCK))
 		pages->account = PAGES_ACCOUNT_NONE;
@@ -645,6 +651,7 @@ void pages_put(struct pages *pages)
 	free_uid(pages->user);
 	put_task_struct(pages->task);
 	mmdrop(pages->mm);
+	context_put(pages->ctx);
 	kmem_cache_free(pages_cache, pages);
 }
 

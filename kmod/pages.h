@@ -80,6 +80,7 @@ enum pages_account {
 /**
  * struct pages - An array of pages
  * @ops: where they come from
+ * @ctx: the context that they are pinned for; the structure only is held
  * @refs: the areas that use it
  * @account: how they are charged; fixed at creation, like all up to @ondemand
  * @writable: whether they may be written
@@ -95,6 +96,7 @@ enum pages_account {
  */
 struct pages {
 	const struct pages_ops *ops;
+	struct iommukit_ctx *ctx;
 	refcount_t refs;
 	u8 account;
 	bool writable;

@@ -64,6 +64,7 @@
  *
  *   ctx.objects         spinlock of the xarray: ids and both counts of objects,
  *                       and which one is marked
+ *   contexts            spinlock of the xarray in context.c: which contexts there are
  *
  *   msi_lock            mutex, inside device_group.lock: domains are prepared for
  *                       interrupts
@@ -101,8 +102,11 @@
 #include <linux/list.h>
 #include <linux/minmax.h>
 #include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/sched.h>
 #include <linux/types.h>
 #include <linux/uaccess.h>
+#include <linux/uidgid.h>
 #include <linux/wait.h>
 #include <linux/xarray.h>
 
@@ -113,15 +117,29 @@
 			       IS_ENABLED(CONFIG_HMM_MIRROR))
 
 struct file;
+struct mm_struct;
+struct pid;
+struct user_struct;
 
 /**
  * struct iommukit_ctx - State behind one open file of /dev/iommukit
  * @file: that file. Whoever needs the context to stay holds the file.
+ * @refs: who needs no more than this structure, which outlives the file: see
+ *	context.h
+ * @id: number of the context, see there; fixed, like all up to @created
+ * @pid: the thread group that opened the file, its owner
+ * @mm: address space of the owner, the structure only; NULL if it had none
+ * @user: the owner's user, for its count of locked pages
+ * @uid: the same, as an id
+ * @comm: what the owner was called then
+ * @created: when, in ns since boot
+ * @npinned: pages that are pinned for the context
  * @objects: all objects by id; reserved ids hold no object yet. The marked one is
  *	the compatibility IOAS of VFIO.
  * @wait: woken when a short-term count of an object, or @taken, falls
  * @taken: objects that are not in the table any more and have not come to their end,
  *	under the lock of @objects
+ * @nr_objects: published ones in the table, under the same lock
  * @account_mm: count pinned pages against the owner's mm instead of its user;
  *	latched into each pages object. Changed only while @objects is empty.
  * @dead: a HWPT has failed to let go of memory: for ever, nothing is done any more but
@@ -132,9 +150,19 @@ struct file;
  */
 struct iommukit_ctx {
 	struct file *file;
+	refcount_t refs;
+	u32 id;
+	struct pid *pid;
+	struct mm_struct *mm;
+	struct user_struct *user;
+	kuid_t uid;
+	char comm[TASK_COMM_LEN];
+	u64 created;
+	atomic_long_t npinned;
 	struct xarray objects;
 	wait_queue_head_t wait;
 	unsigned int taken;
+	unsigned int nr_objects;
 	bool account_mm;
 	bool dead;
 	struct mutex groups_lock;

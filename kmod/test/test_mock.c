@@ -221,6 +221,7 @@ static void mock_destroy(struct iommukit_object *obj)
 }
 
 static const struct object_ops mock_object_ops = {
+	.name = "mock",
 	.owner = THIS_MODULE,
 	.destroy = mock_destroy,
 };

@@ -37,7 +37,7 @@ TEST_CASE("fail-nth: open")
 	Fd device;
 
 	sweep({"open",
-	       1,
+	       2,
 	       [&] { return open_device(&device); },
 	       [&] { device.reset(); },
 	       {ENOMEM, ENFILE}},
