@@ -22,6 +22,7 @@
 #include <linux/shmem_fs.h>
 #include <linux/timer.h>
 #include <linux/version.h>
+#include <net/genetlink.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
 #error "iommukit needs Linux 6.1 or newer"
@@ -143,6 +144,18 @@ static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 {
 	vma->vm_flags &= ~flags;
+}
+#endif
+
+#if IS_ENABLED(CONFIG_NET)
+/* 6.7: a dump has what a request has. Remove with 6.1. */
+static inline struct nlattr **compat_genl_dump_attrs(struct netlink_callback *cb)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+	return genl_dumpit_info(cb)->attrs;
+#else
+	return genl_info_dump(cb)->attrs;
+#endif
 }
 #endif
 

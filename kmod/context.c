@@ -17,6 +17,7 @@
 #include <linux/timekeeping.h>
 
 #include "fail.h"
+#include "netlink.h"
 #include "object.h"
 
 static DEFINE_XARRAY_FLAGS(contexts, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
@@ -70,6 +71,7 @@ struct iommukit_ctx *context_create(struct file *file)
 	xa_lock(&contexts);
 	__xa_store(&contexts, ctx->id, ctx, 0);
 	changes++;
+	netlink_context_event(ctx, true);
 	xa_unlock(&contexts);
 	return ctx;
 }
@@ -87,6 +89,7 @@ void context_end(struct iommukit_ctx *ctx)
 	xa_lock(&contexts);
 	__xa_erase(&contexts, ctx->id);
 	changes++;
+	netlink_context_event(ctx, false);
 	xa_unlock(&contexts);
 	context_put(ctx);
 }

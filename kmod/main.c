@@ -27,6 +27,7 @@
 #include "fault.h"
 #include "ioas.h"
 #include "iotlb.h"
+#include "netlink.h"
 #include "ondemand.h"
 #include "pages.h"
 #include "private.h"
@@ -437,9 +438,12 @@ static int __init iommukit_init(void)
 	if (sscanf(IOMMUKIT_VERSION, "%u.%u.%u", &version[0], &version[1],
 		   &version[2]) != 3)
 		return -EINVAL;
-	rc = ondemand_init();
+	rc = netlink_init();
 	if (rc)
 		return rc;
+	rc = ondemand_init();
+	if (rc)
+		goto err_netlink;
 	rc = pages_cache_create();
 	if (rc)
 		goto err_ondemand;
@@ -472,6 +476,8 @@ err_pages:
 	pages_cache_destroy();
 err_ondemand:
 	ondemand_exit();
+err_netlink:
+	netlink_exit();
 	return rc;
 }
 
@@ -485,6 +491,7 @@ static void __exit iommukit_exit(void)
 	iova_cache_destroy();
 	pages_cache_destroy();
 	ondemand_exit();
+	netlink_exit();
 }
 
 module_init(iommukit_init);

@@ -15,6 +15,7 @@
 #include <linux/slab.h>
 
 #include "fail.h"
+#include "netlink.h"
 #include "private.h"
 
 /* The first mark is the array's own. */
@@ -28,6 +29,7 @@ static void object_came(struct iommukit_ctx *ctx, struct iommukit_object *obj)
 {
 	ctx->nr_objects++;
 	atomic_inc(&changes);
+	netlink_object_event(ctx, obj, true);
 }
 
 static void object_went(struct iommukit_ctx *ctx, struct iommukit_object *obj)
@@ -35,6 +37,7 @@ static void object_went(struct iommukit_ctx *ctx, struct iommukit_object *obj)
 	__xa_erase(&ctx->objects, obj->id);
 	ctx->nr_objects--;
 	atomic_inc(&changes);
+	netlink_object_event(ctx, obj, false);
 }
 
 static void object_free(struct iommukit_object *obj)

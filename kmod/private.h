@@ -65,6 +65,7 @@
  *   ctx.objects         spinlock of the xarray: ids and both counts of objects,
  *                       and which one is marked
  *   contexts            spinlock of the xarray in context.c: which contexts there are
+ *                       Inside both: netlink's, to tell what came and went
  *
  *   msi_lock            mutex, inside device_group.lock: domains are prepared for
  *                       interrupts

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The generic netlink family: what other processes may ask, and what they are told of.
+ *
+ *	netlink.c	requests
+ *	netlink_event.c	events
+ *
+ * What it looks like is in Documentation/netlink/iommukit.yaml.
+ *
+ * An event costs one test while nobody listens. That something came or went is told
+ * under the lock of the table that it is in: so the last that was told of a number is
+ * true. An event for which there is no memory counts as one that a listener had no room
+ * for: the listener is told that something is missing, and asks for everything again.
+ */
+#ifndef IOMMUKIT_NETLINK_H
+#define IOMMUKIT_NETLINK_H
+
+#include <linux/kconfig.h>
+#include <linux/types.h>
+#include <uapi/linux/iommukit_netlink.h>
+
+struct genl_family;
+struct iommukit_ctx;
+struct iommukit_object;
+
+/**
+ * struct netlink_mapping - What events say of on-demand memory: what MAP_ONDEMAND did
+ * @ctx_id: the context
+ * @ioas_id: the IOAS
+ * @iova: first IOVA
+ * @length: bytes
+ */
+struct netlink_mapping {
+	u32 ctx_id;
+	u32 ioas_id;
+	u64 iova;
+	u64 length;
+};
+
+/**
+ * struct netlink_unmap - An unmap that did something else than it was asked
+ * @iova: first IOVA
+ * @asked: bytes
+ * @done: bytes that it said it unmapped
+ */
+struct netlink_unmap {
+	u64 iova;
+	u64 asked;
+	u64 done;
+};
+
+#if IS_ENABLED(CONFIG_NET)
+
+/* netlink.c */
+extern struct genl_family netlink_family;
+enum netlink_group {
+	NETLINK_EVENTS,
+};
+
+int netlink_init(void);
+void netlink_exit(void);
+
+/* netlink_event.c */
+bool netlink_has_audience(void);
+void netlink_context_event(const struct iommukit_ctx *ctx, bool came);
+void netlink_object_event(const struct iommukit_ctx *ctx,
+			  const struct iommukit_object *obj, bool came);
+void netlink_ondemand_dead(const struct netlink_mapping *mapping,
+			   enum iommukit_nl_od_reason reason);
+void netlink_ondemand_mm_exit(const struct netlink_mapping *mapping);
+void netlink_ondemand_unmap(const struct netlink_mapping *mapping,
+			    const struct netlink_unmap *unmap);
+void netlink_iotlb_server_lost(u32 ctx_id, u32 iotlb_id, u64 user_tag);
+
+#else /* a kernel without networks: nobody asks, and nobody listens */
+
+static inline int netlink_init(void)
+{
+	return 0;
+}
+
+static inline void netlink_exit(void)
+{
+}
+
+static inline bool netlink_has_audience(void)
+{
+	return false;
+}
+
+static inline void netlink_context_event(const struct iommukit_ctx *ctx,
+					 bool came)
+{
+}
+
+static inline void netlink_object_event(const struct iommukit_ctx *ctx,
+					const struct iommukit_object *obj,
+					bool came)
+{
+}
+
+static inline void netlink_ondemand_dead(const struct netlink_mapping *mapping,
+					 enum iommukit_nl_od_reason reason)
+{
+}
+
+static inline void netlink_ondemand_mm_exit(const struct netlink_mapping *mapping)
+{
+}
+
+static inline void netlink_ondemand_unmap(const struct netlink_mapping *mapping,
+					  const struct netlink_unmap *unmap)
+{
+}
+
+static inline void netlink_iotlb_server_lost(u32 ctx_id, u32 iotlb_id,
+					     u64 user_tag)
+{
+}
+
+#endif
+
+#endif /* IOMMUKIT_NETLINK_H */

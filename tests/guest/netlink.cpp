@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "netlink.h"
+
+#include <linux/genetlink.h>
+#include <linux/netlink.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+
+namespace guest {
+
+namespace {
+
+/* No longer message comes. The kernel makes parts of a dump as long as what is read. */
+constexpr std::size_t most = 4096;
+constexpr int limit_ms = 60000;
+
+using Bytes = std::vector<std::byte>;
+using Attributes = std::map<unsigned int, Bytes>;
+
+Attributes parse(const std::byte *data, std::size_t length)
+{
+	Attributes found;
+
+	while (length >= NLA_HDRLEN) {
+		nlattr head;
+
+		std::memcpy(&head, data, sizeof(head));
+		if (head.nla_len < NLA_HDRLEN || head.nla_len > length)
+			throw std::runtime_error("the kernel sent a broken attribute");
+		found[head.nla_type & NLA_TYPE_MASK] =
+			Bytes(data + NLA_HDRLEN, data + head.nla_len);
+		const std::size_t step =
+			std::min<std::size_t>(NLA_ALIGN(head.nla_len), length);
+		data += step;
+		length -= step;
+	}
+	return found;
+}
+
+template <class T> T value_of(const Bytes &bytes)
+{
+	T value{};
+
+	REQUIRE(bytes.size() == sizeof(value));
+	std::memcpy(&value, bytes.data(), sizeof(value));
+	return value;
+}
+
+std::string text_of(const Bytes &bytes)
+{
+	return reinterpret_cast<const char *>(bytes.data());
+}
+
+NetlinkMessage message_of(const nlmsghdr &head, const std::byte *payload)
+{
+	const std::size_t length = head.nlmsg_len - NLMSG_HDRLEN;
+	NetlinkMessage message;
+
+	message.flags = head.nlmsg_flags;
+	message.command = std::to_integer<std::uint8_t>(payload[0]);
+	message.attributes = parse(payload + GENL_HDRLEN, length - GENL_HDRLEN);
+	return message;
+}
+
+/* An error, or the end of a dump. */
+void take_end(const nlmsghdr &head, const std::byte *payload, NetlinkAnswer &answer)
+{
+	std::size_t skip = sizeof(int);
+	int error;
+
+	std::memcpy(&error, payload, sizeof(error));
+	answer.error = -error;
+	if (head.nlmsg_type == NLMSG_ERROR) {
+		skip = sizeof(nlmsgerr);
+		if (!(head.nlmsg_flags & NLM_F_CAPPED)) {
+			nlmsgerr whole;
+
+			std::memcpy(&whole, payload, sizeof(whole));
+			skip += NLMSG_ALIGN(whole.msg.nlmsg_len) - NLMSG_HDRLEN;
+		}
+	}
+	if (!(head.nlmsg_flags & NLM_F_ACK_TLVS))
+		return;
+	const Attributes more =
+		parse(payload + skip, head.nlmsg_len - NLMSG_HDRLEN - skip);
+	if (more.count(NLMSGERR_ATTR_MSG))
+		answer.reason = text_of(more.at(NLMSGERR_ATTR_MSG));
+	if (more.count(NLMSGERR_ATTR_OFFS))
+		answer.where = value_of<std::uint32_t>(more.at(NLMSGERR_ATTR_OFFS));
+}
+
+/* Calls @take for each message in @data until it returns false, and returns that. */
+template <class Take>
+bool each_message(const std::byte *data, std::size_t length, Take take)
+{
+	while (length >= NLMSG_HDRLEN) {
+		nlmsghdr head;
+
+		std::memcpy(&head, data, sizeof(head));
+		REQUIRE(head.nlmsg_len >= NLMSG_HDRLEN);
+		REQUIRE(head.nlmsg_len <= length);
+		if (!take(head, data + NLMSG_HDRLEN))
+			return false;
+		const std::size_t step =
+			std::min<std::size_t>(NLMSG_ALIGN(head.nlmsg_len), length);
+		data += step;
+		length -= step;
+	}
+	return true;
+}
+
+bool readable(int fd, int timeout_ms)
+{
+	pollfd poll_for{fd, POLLIN, 0};
+
+	return poll(&poll_for, 1, timeout_ms) == 1;
+}
+
+} // namespace
+
+/* ---- messages ---- */
+
+std::uint32_t NetlinkMessage::u32(unsigned int attribute) const
+{
+	INFO("attribute " << attribute);
+	REQUIRE(has(attribute));
+	return value_of<std::uint32_t>(attributes.at(attribute));
+}
+
+std::uint64_t NetlinkMessage::u64(unsigned int attribute) const
+{
+	INFO("attribute " << attribute);
+	REQUIRE(has(attribute));
+	return value_of<std::uint64_t>(attributes.at(attribute));
+}
+
+std::string NetlinkMessage::text(unsigned int attribute) const
+{
+	INFO("attribute " << attribute);
+	REQUIRE(has(attribute));
+	return text_of(attributes.at(attribute));
+}
+
+NetlinkRequest::NetlinkRequest(std::uint8_t command, std::uint16_t flags)
+	: flags(flags), command(command)
+{
+}
+
+NetlinkRequest &NetlinkRequest::add(unsigned int type, const void *data,
+				    std::size_t length)
+{
+	const nlattr head{static_cast<std::uint16_t>(NLA_HDRLEN + length),
+			  static_cast<std::uint16_t>(type)};
+	const auto *from = reinterpret_cast<const std::byte *>(&head);
+
+	payload.insert(payload.end(), from, from + sizeof(head));
+	from = static_cast<const std::byte *>(data);
+	payload.insert(payload.end(), from, from + length);
+	payload.resize(NLA_ALIGN(payload.size()));
+	return *this;
+}
+
+/* ---- the socket ---- */
+
+Netlink::Netlink() : sock(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC))
+{
+	const int on = 1;
+	NetlinkRequest request(CTRL_CMD_GETFAMILY, netlink_do);
+
+	REQUIRE(sock);
+	REQUIRE(setsockopt(fd(), SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on)) == 0);
+	REQUIRE(setsockopt(fd(), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on)) ==
+		0);
+	family = GENL_ID_CTRL;
+	request.add(CTRL_ATTR_FAMILY_NAME, IOMMUKIT_FAMILY_NAME,
+		    sizeof(IOMMUKIT_FAMILY_NAME));
+	const NetlinkAnswer answer = ask(request);
+	REQUIRE(answer.error == 0);
+	REQUIRE(answer.messages.size() == 1);
+	const NetlinkMessage &info = answer.messages[0];
+	family = value_of<std::uint16_t>(info.attributes.at(CTRL_ATTR_FAMILY_ID));
+	CHECK(info.u32(CTRL_ATTR_VERSION) == IOMMUKIT_FAMILY_VERSION);
+	const Bytes &groups = info.attributes.at(CTRL_ATTR_MCAST_GROUPS);
+	for (const auto &[number, one] : parse(groups.data(), groups.size())) {
+		const Attributes about = parse(one.data(), one.size());
+
+		if (text_of(about.at(CTRL_ATTR_MCAST_GRP_NAME)) ==
+		    IOMMUKIT_NL_MCGRP_EVENTS)
+			group = value_of<std::uint32_t>(about.at(CTRL_ATTR_MCAST_GRP_ID));
+	}
+	REQUIRE(group != 0);
+}
+
+void Netlink::listen(int receive_buffer)
+{
+	if (receive_buffer)
+		REQUIRE(setsockopt(fd(), SOL_SOCKET, SO_RCVBUFFORCE, &receive_buffer,
+				   sizeof(receive_buffer)) == 0);
+	REQUIRE(setsockopt(fd(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group,
+			   sizeof(group)) == 0);
+}
+
+void Netlink::send(const NetlinkRequest &request, std::uint32_t seq) const
+{
+	nlmsghdr head{};
+	genlmsghdr general{request.command, request.version, request.reserved};
+	Bytes bytes(NLMSG_HDRLEN + GENL_HDRLEN);
+
+	head.nlmsg_len = bytes.size() + request.payload.size() + request.longer;
+	head.nlmsg_type = family;
+	/* Each answer ends with an acknowledgement, or with the end of a dump. */
+	head.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | request.flags;
+	head.nlmsg_seq = seq;
+	std::memcpy(bytes.data(), &head, sizeof(head));
+	std::memcpy(bytes.data() + NLMSG_HDRLEN, &general, sizeof(general));
+	bytes.insert(bytes.end(), request.payload.begin(), request.payload.end());
+	REQUIRE(::send(fd(), bytes.data(), bytes.size(), 0) ==
+		static_cast<ssize_t>(bytes.size()));
+}
+
+NetlinkAnswer Netlink::ask(const NetlinkRequest &request,
+			   const std::function<void()> &between) const
+{
+	const std::uint32_t seq = ++last_seq;
+	NetlinkAnswer answer;
+	Bytes room(most);
+	bool more = true;
+
+	send(request, seq);
+	while (more) {
+		REQUIRE(readable(fd(), limit_ms));
+		const ssize_t got = recv(fd(), room.data(), room.size(), MSG_TRUNC);
+
+		REQUIRE(got > 0);
+		REQUIRE(got <= static_cast<ssize_t>(most));
+		more = each_message(room.data(), got,
+				    [&](const nlmsghdr &head, const std::byte *at) {
+					    if (head.nlmsg_flags & NLM_F_DUMP_INTR)
+						    answer.interrupted = true;
+					    if (head.nlmsg_type >= NLMSG_MIN_TYPE) {
+						    if (head.nlmsg_seq == seq)
+							    answer.messages.push_back(
+								    message_of(head, at));
+						    else
+							    read_ahead.push_back(
+								    message_of(head, at));
+						    return true;
+					    }
+					    take_end(head, at, answer);
+					    return false;
+				    });
+		if (more)
+			between();
+	}
+	return answer;
+}
+
+Errno Netlink::try_next(NetlinkMessage *event) const
+{
+	Bytes room(most);
+
+	while (read_ahead.empty()) {
+		if (!readable(fd(), limit_ms))
+			return Errno{ETIMEDOUT};
+		const ssize_t got = recv(fd(), room.data(), room.size(), 0);
+
+		if (got < 0)
+			return Errno{errno};
+		each_message(room.data(), got,
+			     [&](const nlmsghdr &head, const std::byte *at) {
+				     read_ahead.push_back(message_of(head, at));
+				     return true;
+			     });
+	}
+	*event = read_ahead.front();
+	read_ahead.pop_front();
+	return ok;
+}
+
+NetlinkMessage Netlink::next(std::uint8_t command) const
+{
+	NetlinkMessage event;
+
+	do {
+		REQUIRE(try_next(&event) == ok);
+	} while (event.command != command);
+	return event;
+}
+
+bool Netlink::quiet() const
+{
+	return read_ahead.empty() && !readable(fd(), 0);
+}
+
+/* ---- what is asked often ---- */
+
+NetlinkMessage context_facts(const Netlink &netlink, std::uint32_t id)
+{
+	const NetlinkAnswer answer =
+		netlink.ask(NetlinkRequest(IOMMUKIT_NL_CMD_CONTEXT_GET, netlink_do)
+				    .add(IOMMUKIT_NL_A_CONTEXT_ID, id));
+
+	INFO(answer.reason);
+	REQUIRE(answer.error == 0);
+	REQUIRE(answer.messages.size() == 1);
+	return answer.messages[0];
+}
+
+std::vector<std::uint32_t> contexts_of(const Netlink &netlink, pid_t pid)
+{
+	const NetlinkAnswer answer =
+		netlink.ask(NetlinkRequest(IOMMUKIT_NL_CMD_CONTEXT_GET, netlink_dump));
+	std::vector<std::uint32_t> found;
+
+	REQUIRE(answer.error == 0);
+	for (const NetlinkMessage &message : answer.messages)
+		if (message.has(IOMMUKIT_NL_A_CONTEXT_PID) &&
+		    message.u32(IOMMUKIT_NL_A_CONTEXT_PID) ==
+			    static_cast<std::uint32_t>(pid))
+			found.push_back(message.u32(IOMMUKIT_NL_A_CONTEXT_ID));
+	REQUIRE(!found.empty());
+	return found;
+}
+
+std::uint32_t last_context(const Netlink &netlink)
+{
+	const std::vector<std::uint32_t> mine = contexts_of(netlink, getpid());
+
+	return *std::max_element(mine.begin(), mine.end());
+}
+
+} // namespace guest

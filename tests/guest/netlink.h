@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Generic netlink by hand, so that requests may be wrong: what the kernel answers to
+ * them, and what it tells without being asked.
+ */
+#pragma once
+
+#include "kit.h"
+
+#include <linux/iommukit_netlink.h>
+
+#include <deque>
+#include <map>
+#include <optional>
+
+namespace guest {
+
+/* A message of the family. */
+struct NetlinkMessage {
+	std::uint8_t command = 0;
+	std::uint16_t flags = 0;
+	std::map<unsigned int, std::vector<std::byte>> attributes;
+
+	bool has(unsigned int attribute) const { return attributes.count(attribute); }
+	/* Which must be there, and of that size. */
+	std::uint32_t u32(unsigned int attribute) const;
+	std::uint64_t u64(unsigned int attribute) const;
+	std::string text(unsigned int attribute) const;
+};
+
+/* All that came upon a request. */
+struct NetlinkAnswer {
+	int error = 0;
+	/* What the kernel says to that, and at which byte of the request. */
+	std::string reason;
+	std::optional<std::uint32_t> where;
+	std::vector<NetlinkMessage> messages;
+	bool interrupted = false;
+};
+
+/* A request, as wrong as one likes. */
+class NetlinkRequest {
+    public:
+	NetlinkRequest(std::uint8_t command, std::uint16_t flags);
+
+	NetlinkRequest &add(unsigned int type, const void *data, std::size_t length);
+	NetlinkRequest &add(unsigned int type, std::uint32_t value)
+	{
+		return add(type, &value, sizeof(value));
+	}
+
+	std::uint16_t flags;
+	std::uint16_t reserved = 0;
+	std::uint8_t command, version = IOMMUKIT_FAMILY_VERSION;
+	std::vector<std::byte> payload;
+	/* What the header says is so much longer than what there is. */
+	std::int32_t longer = 0;
+};
+
+/* A socket, in the network namespace of the calling process. */
+class Netlink {
+    public:
+	/* The family must be there. */
+	Netlink();
+
+	int fd() const { return sock.get(); }
+	/* Events come from now on. */
+	void listen(int receive_buffer = 0);
+
+	/* @between is called after each part of a long answer. */
+	NetlinkAnswer ask(
+		const NetlinkRequest &request,
+		const std::function<void()> &between = [] {}) const;
+	/* The next event, or why there is none: ENOBUFS if some are lost. */
+	Errno try_next(NetlinkMessage *event) const;
+	/* The next one of a kind; those of other kinds are dropped. */
+	NetlinkMessage next(std::uint8_t command) const;
+	/* Whether one comes at once. */
+	bool quiet() const;
+
+    private:
+	void send(const NetlinkRequest &request, std::uint32_t seq) const;
+
+	Fd sock;
+	std::uint16_t family = 0;
+	std::uint32_t group = 0;
+	mutable std::uint32_t last_seq = 1;
+	mutable std::deque<NetlinkMessage> read_ahead;
+};
+
+constexpr std::uint16_t netlink_do = 0;
+/* NLM_F_DUMP */
+constexpr std::uint16_t netlink_dump = 0x300;
+
+/* What is said of a context, which must be there. */
+NetlinkMessage context_facts(const Netlink &netlink, std::uint32_t id);
+/* Numbers of the contexts that a process has opened, which must be one at least. */
+std::vector<std::uint32_t> contexts_of(const Netlink &netlink, pid_t pid);
+/* The number of the one context that this process has opened last. */
+std::uint32_t last_context(const Netlink &netlink);
+
+} // namespace guest
