@@ -14,6 +14,7 @@
 #ifndef IOMMUKIT_DOMAIN_H
 #define IOMMUKIT_DOMAIN_H
 
+#include <linux/atomic.h>
 #include <linux/iommu.h>
 #include <linux/llist.h>
 #include <linux/types.h>
@@ -168,8 +169,10 @@ struct domain_owner {
  * @last: last one
  * @dirty_tracking: writes are noted
  * @faults: devices ask for what is not mapped, and wait for it
+ * @anomalous: it has unmapped something else than asked, and listeners were told
  *
- * All but @observer, @kept and @dirty_tracking is constant once the domain is used.
+ * All but @observer, @kept, @dirty_tracking and @anomalous is constant once the domain
+ * is used.
  */
 struct domain {
 	const struct domain_ops *ops;
@@ -181,6 +184,7 @@ struct domain {
 	unsigned long last;
 	bool dirty_tracking;
 	bool faults;
+	atomic_t anomalous;
 };
 
 /* A device has written, and its access has not ended yet. */

@@ -11,6 +11,7 @@
 #include <uapi/linux/iommukit.h>
 
 #include "ioas.h"
+#include "netlink.h"
 #include "ondemand.h"
 #include "pages.h"
 #include "private.h"
@@ -52,6 +53,11 @@ static int check_domains(struct ioas *ioas)
 static int map_ondemand(struct iommukit_ctx *ctx, struct ioas *ioas,
 			struct iommukit_ioas_map_ondemand *cmd)
 {
+	struct netlink_mapping mapping = {
+		.ctx_id = ctx->id,
+		.ioas_id = cmd->ioas_id,
+		.length = cmd->length,
+	};
 	u32 around = cmd->fault_around;
 	struct pages *pages;
 	int rc;
@@ -64,8 +70,18 @@ static int map_ondemand(struct iommukit_ctx *ctx, struct ioas *ioas,
 	pages = pages_create_ondemand(ctx, cmd->user_va, cmd->length,
 				      cmd->flags & IOMMUKIT_IOAS_MAP_WRITEABLE,
 				      1U << around);
-	return ioas_map_pages(ioas, pages, cmd->user_va, cmd->length,
-			      cmd->flags, &cmd->iova);
+	if (IS_ERR(pages))
+		return PTR_ERR(pages);
+	/* It may be unmapped as soon as it is mapped. */
+	refcount_inc(&pages->refs);
+	rc = ioas_map_pages(ioas, pages, cmd->user_va, cmd->length, cmd->flags,
+			    &cmd->iova);
+	if (!rc) {
+		mapping.iova = cmd->iova;
+		ondemand_placed(pages->ondemand, &mapping);
+	}
+	pages_put(pages);
+	return rc;
 }
 
 int ioas_cmd_map_ondemand(struct iommukit_ucmd *ucmd)

@@ -14,7 +14,9 @@
 
 #include "iotlb.h"
 #include "iotlb_reader.h"
+#include "netlink.h"
 #include "pages.h"
+#include "private.h"
 
 /* ---- completion ---- */
 
@@ -210,6 +212,8 @@ static void remove_lost(struct iotlb *iotlb)
 
 	if (!READ_ONCE(iotlb->lost))
 		return;
+	netlink_iotlb_server_lost(iotlb->ctx->id, iotlb->obj.id,
+				  iotlb->user_tag);
 	iotlb_changes_init(&changes);
 	mutex_lock(&iotlb->wlock);
 	iotlb->batch_open = false;

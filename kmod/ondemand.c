@@ -14,12 +14,97 @@
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
-#include <linux/workqueue.h>
 
+#include "domain.h"
 #include "fail.h"
 
-static struct workqueue_struct *end_wq;
+/* The end of memory waits for the last report of it. */
+static struct workqueue_struct *end_wq, *report_wq;
 static LLIST_HEAD(ended);
+
+/* ---- reports ---- */
+
+/*
+ * A notification cannot tell anybody anything, since that takes memory. It leaves a note,
+ * and a work goes by it.
+ */
+static void report_work(struct work_struct *work)
+{
+	struct ondemand *od = container_of(work, struct ondemand, report);
+	struct netlink_mapping mapping;
+	struct netlink_unmap unmap;
+	unsigned int reports = 0;
+
+	down_write(&od->lock);
+	if (od->placed)
+		swap(reports, od->reports);
+	mapping = od->mapping;
+	unmap = od->unmap;
+	up_write(&od->lock);
+
+	if (reports & ONDEMAND_REPORT_UNMAP)
+		netlink_ondemand_unmap(&mapping, &unmap);
+	if (reports & ONDEMAND_REPORT_DEAD)
+		netlink_ondemand_dead(&mapping, IOMMUKIT_NL_OD_REASON_UNMAP);
+	if (reports & ONDEMAND_REPORT_MM_EXIT)
+		netlink_ondemand_mm_exit(&mapping);
+}
+
+/**
+ * ondemand_report - tell listeners of something, soon
+ * @od: the memory; its lock is held for writing
+ * @report: what has happened
+ *
+ * What nobody listens to is not told to who comes later: see ondemand_query().
+ *
+ * Context: as who holds the lock; neither sleeps nor allocates.
+ */
+void ondemand_report(struct ondemand *od, enum ondemand_report report)
+{
+	lockdep_assert_held_write(&od->lock);
+	if (!netlink_has_audience())
+		return;
+	od->reports |= report;
+	queue_work(report_wq, &od->report);
+}
+
+/**
+ * ondemand_report_unmap - tell listeners the first time that a domain misbehaves
+ * @od: the memory; its lock is held for writing
+ * @domain: the domain, which may have other memory as well
+ * @unmap: what it was to do, and did
+ *
+ * Context: as ondemand_report().
+ */
+void ondemand_report_unmap(struct ondemand *od, struct domain *domain,
+			   const struct netlink_unmap *unmap)
+{
+	lockdep_assert_held_write(&od->lock);
+	/* Of another domain that is not told yet: this one will be another time. */
+	if (!netlink_has_audience() || (od->reports & ONDEMAND_REPORT_UNMAP) ||
+	    atomic_xchg(&domain->anomalous, 1))
+		return;
+	od->unmap = *unmap;
+	ondemand_report(od, ONDEMAND_REPORT_UNMAP);
+}
+
+/**
+ * ondemand_placed - let reports name the mapping
+ * @od: the memory, kept by the caller
+ * @mapping: where it was mapped
+ *
+ * Context: may sleep.
+ */
+void ondemand_placed(struct ondemand *od, const struct netlink_mapping *mapping)
+{
+	down_write(&od->lock);
+	od->mapping = *mapping;
+	od->placed = true;
+	/* Somebody may have used it already. */
+	if (od->reports)
+		queue_work(report_wq, &od->report);
+	up_write(&od->lock);
+}
 
 /* ---- notifications ---- */
 
@@ -47,8 +132,10 @@ static bool ondemand_invalidate(struct mmu_interval_notifier *notifier,
 		return false;
 	}
 	mmu_interval_set_seq(notifier, seq);
-	if (range->event == MMU_NOTIFY_RELEASE)
+	if (range->event == MMU_NOTIFY_RELEASE && !od->dead_mm) {
 		WRITE_ONCE(od->dead_mm, true);
+		ondemand_report(od, ONDEMAND_REPORT_MM_EXIT);
+	}
 	ondemand_count_locked(od, ONDEMAND_INVALIDATIONS);
 	if (range->event < IOMMUKIT_ONDEMAND_NR_EVENTS)
 		ondemand_count_locked(od, ONDEMAND_BY_EVENT + range->event);
@@ -102,6 +189,7 @@ struct ondemand *ondemand_create(unsigned long first, unsigned long length,
 	xa_init_flags(&od->chunks, XA_FLAGS_ACCOUNT);
 	INIT_LIST_HEAD(&od->attachments);
 	refcount_set(&od->refs, 1);
+	INIT_WORK(&od->report, report_work);
 	od->first = first;
 	od->last = first + length - 1;
 	od->writable = writable;
@@ -130,6 +218,8 @@ static void end_work(struct work_struct *work)
 
 	llist_for_each_entry_safe(od, next, list, end) {
 		mmu_interval_notifier_remove(&od->notifier);
+		/* Nobody is left who would leave a note. */
+		flush_work(&od->report);
 		ondemand_free_chunks(od);
 		free_percpu(od->hits);
 		kfree(od);
@@ -245,10 +335,17 @@ int ondemand_init(void)
 {
 	/* What it waits for may need memory, and nobody waits for it but the module. */
 	end_wq = alloc_workqueue("iommukit_ondemand", WQ_UNBOUND, 1);
-	return end_wq ? 0 : -ENOMEM;
+	if (!end_wq)
+		return -ENOMEM;
+	report_wq = alloc_workqueue("iommukit_report", WQ_UNBOUND, 0);
+	if (report_wq)
+		return 0;
+	destroy_workqueue(end_wq);
+	return -ENOMEM;
 }
 
 void ondemand_exit(void)
 {
 	destroy_workqueue(end_wq);
+	destroy_workqueue(report_wq);
 }

@@ -32,9 +32,11 @@
 #include <linux/rwsem.h>
 #include <linux/sizes.h>
 #include <linux/types.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include <uapi/linux/iommukit.h>
 
+#include "netlink.h"
 #include "private.h"
 
 /* A part of the table: what the kernel maps by one entry if it is a huge page */
@@ -111,6 +113,13 @@ struct ondemand_chunk {
 	unsigned long *pfns;
 };
 
+/* What listeners shall be told of */
+enum ondemand_report {
+	ONDEMAND_REPORT_DEAD = 1 << 0,
+	ONDEMAND_REPORT_MM_EXIT = 1 << 1,
+	ONDEMAND_REPORT_UNMAP = 1 << 2,
+};
+
 /**
  * struct ondemand - A range of addresses of one process
  * @notifier: calls us before it changes; holds the mm, but not what is mapped there
@@ -134,6 +143,12 @@ struct ondemand_chunk {
  * @stats: see enum ondemand_stat; ONDEMAND_HITS is in @hits
  * @turn: number of the last sum that has it; see ioas_ondemand.c
  * @refs: one until ondemand_destroy(), one of each attachment that has kept pages
+ * @reports: combination of enum ondemand_report: what is to be told; under the lock, as
+ *	all up to @unmap
+ * @placed: @mapping is set, without which nothing is told
+ * @mapping: what was mapped
+ * @unmap: of ONDEMAND_REPORT_UNMAP
+ * @report: tells it
  * @end: in the list of those that wait for their end
  */
 struct ondemand {
@@ -155,6 +170,11 @@ struct ondemand {
 	atomic64_t stats[ONDEMAND_NR_STATS];
 	unsigned long turn;
 	refcount_t refs;
+	unsigned int reports;
+	bool placed;
+	struct netlink_mapping mapping;
+	struct netlink_unmap unmap;
+	struct work_struct report;
 	struct llist_node end;
 };
 
@@ -232,6 +252,10 @@ struct ondemand *ondemand_create(unsigned long first, unsigned long length,
 				 bool writable, unsigned int around);
 void ondemand_destroy(struct ondemand *od);
 void ondemand_put(struct ondemand *od);
+void ondemand_placed(struct ondemand *od, const struct netlink_mapping *mapping);
+void ondemand_report(struct ondemand *od, enum ondemand_report report);
+void ondemand_report_unmap(struct ondemand *od, struct domain *domain,
+			   const struct netlink_unmap *unmap);
 void ondemand_query(struct ondemand *od, u64 *state, u64 *stats, bool reset);
 void ondemand_sum(u64 *sum, const u64 *stats);
 int ondemand_init(void);

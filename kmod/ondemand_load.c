@@ -76,7 +76,10 @@ static void keep_pages(struct ondemand *od, struct ondemand_chunk *chunk,
 		get_page(pfn_to_page(chunk->pfns[nr]));
 		ondemand_count(od, ONDEMAND_QUARANTINED_PAGES, 1);
 	}
-	WRITE_ONCE(od->dead, true);
+	if (!od->dead) {
+		WRITE_ONCE(od->dead, true);
+		ondemand_report(od, ONDEMAND_REPORT_DEAD);
+	}
 	list_kept(od, load->att, iova_of(load->att, chunk_nr, from),
 		  (to - from + 1) * PAGE_SIZE);
 }
@@ -112,16 +115,22 @@ static void unload_extent(struct ondemand *od, struct ondemand_chunk *chunk,
 	bool again = false;
 
 	while (from <= to) {
-		unsigned long n = to - from + 1, got;
+		unsigned long n = to - from + 1;
+		struct netlink_unmap unmap = {
+			.iova = iova_of(att, chunk_nr, from),
+			.asked = n * PAGE_SIZE,
+		};
+		unsigned long got;
 
-		got = att->domain->ops->unmap(att->domain,
-					      iova_of(att, chunk_nr, from),
-					      n * PAGE_SIZE, &att->gather);
-		got /= PAGE_SIZE;
+		unmap.done = att->domain->ops->unmap(att->domain, unmap.iova,
+						     unmap.asked, &att->gather);
+		got = unmap.done / PAGE_SIZE;
 		att->unsynced = true;
 		ondemand_count(od, ONDEMAND_HW_UNMAPS, 1);
 		ondemand_count(od, ONDEMAND_HW_UNMAP_OVER, got > n);
 		ondemand_count(od, ONDEMAND_HW_UNMAP_SHORT, got < n);
+		if (got != n)
+			ondemand_report_unmap(od, att->domain, &unmap);
 		if (!got && !again) {
 			again = true;
 			continue;
