@@ -89,7 +89,7 @@ bench := $(if $(bench-objs),$(b)/bin/iommukit-bench)
 fuzz := $(if $(fuzz-objs),$(b)/bin/iommukit-fuzz)
 edu := $(b)/bin/iommukit-edu
 # The tool's tests in the guest are scripts.
-cli-tests := $(if $(wildcard tests/cli/guest-run),$(addprefix $(b)/bin/,test-cli test-cli-devices test-cli-iotlb test-cli-ondemand test-cli-pci))
+cli-tests := $(if $(wildcard tests/cli/guest-run),$(addprefix $(b)/bin/,test-cli test-cli-administration test-cli-devices test-cli-iotlb test-cli-ondemand test-cli-pci))
 tests := $(test-names:%=$(b)/bin/%) $(cli-tests)
 
 .PHONY: tools tests
@@ -138,6 +138,7 @@ $(b)/bin/iommukit-edu: $(call objs,tests/edu/main.cpp) $(edu-objs) $(lib)
 	$(Q)$(link)
 
 $(b)/bin/test-cli: tests/cli/guest-run $(b)/bin/cli-lib.sh
+$(b)/bin/test-cli-administration: tests/cli/guest-administration $(b)/bin/cli-lib.sh
 $(b)/bin/test-cli-devices: tests/cli/guest-devices $(b)/bin/cli-lib.sh
 $(b)/bin/test-cli-iotlb: tests/cli/guest-iotlb $(b)/bin/cli-lib.sh
 $(b)/bin/test-cli-ondemand: tests/cli/guest-ondemand $(b)/bin/cli-lib.sh

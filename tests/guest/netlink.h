@@ -64,6 +64,8 @@ class Netlink {
 	Netlink();
 
 	int fd() const { return sock.get(); }
+	/* Of the family */
+	std::uint16_t number() const { return family; }
 	/* Events come from now on. */
 	void listen(int receive_buffer = 0);
 

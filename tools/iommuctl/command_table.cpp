@@ -20,10 +20,10 @@ namespace ctl {
 namespace {
 
 constexpr std::array table = {
-	&module_object,	  &context_object,  &ioas_object,   &map_object,
-	&unmap_object,	  &copy_object,	    &ranges_object, &dma_object,
-	&device_object,	  &hwpt_object,	    &dirty_object,  &iotlb_object,
-	&prefetch_object, &ondemand_object,
+	&module_object,	  &context_object,  &ioas_object,    &map_object,
+	&unmap_object,	  &copy_object,	    &ranges_object,  &dma_object,
+	&device_object,	  &hwpt_object,	    &dirty_object,   &iotlb_object,
+	&prefetch_object, &ondemand_object, &monitor_object,
 };
 
 bool is_operand(const Param &param)

@@ -3,6 +3,7 @@
 // of itself. Ids of objects mean something only inside their context, so there
 // is always one context that commands work on; a second one is for a driver
 // that copies between the two.
+#include "all_contexts.h"
 #include "failure.h"
 #include "objects.h"
 #include "records.h"
@@ -159,8 +160,13 @@ constexpr std::array verbs = {
 	Verb{"use", "let the next commands work on another context", use_params, run_use},
 	Verb{"option", "show or set where pinned pages are counted", option_params,
 	     run_option},
+	Verb{"list", "show the contexts of all processes", show_params,
+	     list_all_contexts},
+	Verb{"objects", "show the objects of all processes, or of one context",
+	     all_objects_params, list_all_objects},
 };
-constexpr std::array<const FieldTable *, 2> tables = {&context_table, &option_table};
+constexpr std::array<const FieldTable *, 4> tables = {
+	&context_table, &option_table, &all_contexts_table, &all_objects_table};
 
 } // namespace
 

@@ -18,5 +18,7 @@ std::string dump_fish();
 // Sections of the man page.
 extern const std::string_view man_iotlb;
 extern const std::string_view man_ondemand;
+// The section of the man page on contexts of other processes.
+extern const std::string_view man_administration;
 
 } // namespace ctl

@@ -328,6 +328,7 @@ std::string dump_man()
 	out += builtins_section();
 	out += session;
 	out += man_ondemand;
+	out += man_administration;
 	out += man_iotlb;
 	out += fields_section();
 	out += exit_section();

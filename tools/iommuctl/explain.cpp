@@ -30,8 +30,9 @@ Exit classify(std::string_view command, int number)
 	case ENOENT:
 	case ENODEV:
 	case ENXIO:
-		// Only a missing node means a missing module.
-		return command == "open" ? Exit::absent : Exit::refused;
+		// Only a missing node, or family, means a missing module.
+		return command == "open" || command == "netlink" ? Exit::absent
+								 : Exit::refused;
 	default:
 		return Exit::refused;
 	}

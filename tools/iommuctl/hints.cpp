@@ -20,6 +20,9 @@ struct Hint {
 
 constexpr std::array hints = {
 	Hint{"open", ENOENT, "is the module loaded? iommuctl module status"},
+	Hint{"netlink", ENOENT,
+	     "is the module loaded, and is this the network namespace of the host? "
+	     "iommuctl module status"},
 	Hint{"open", ENODEV, "is the module loaded? iommuctl module status"},
 	Hint{"open", ENXIO, "is the module loaded? iommuctl module status"},
 	Hint{"open", EACCES,

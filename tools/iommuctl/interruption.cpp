@@ -3,15 +3,26 @@
 #include "interruption.h"
 
 #include "end_signal.h"
+#include "error.h"
+#include "fd.h"
 
+#include <poll.h>
 #include <pthread.h>
+#include <sys/signalfd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 
 namespace ctl {
 
 using namespace std::chrono;
+
+namespace {
+
+constexpr int end_signal_poll_ms = 500;
+
+} // namespace
 
 Interruption::Interruption()
 {
@@ -43,6 +54,26 @@ bool Interruption::wait(nanoseconds time) const
 		// Anything but the end of the time is a signal of others.
 		if (errno != EINTR)
 			return false;
+	}
+}
+
+bool Interruption::wait_readable(int fd) const
+{
+	// Becomes readable when a signal is pending, which stays so.
+	const iommukit::Fd pending(::signalfd(-1, &signals_, SFD_CLOEXEC));
+	pollfd poll_for[] = {{pending.get(), POLLIN, 0}, {fd, POLLIN, 0}};
+
+	if (!pending)
+		throw iommukit::Error(iommukit::last_error(), "signalfd");
+	for (;;) {
+		if (end_signal())
+			return true;
+		// A signal that only leaves a note may come just before.
+		int ready = ::poll(poll_for, std::size(poll_for), end_signal_poll_ms);
+		if (ready < 0 && errno != EINTR)
+			throw iommukit::Error(iommukit::last_error(), "poll");
+		if (ready > 0)
+			return poll_for[0].revents && wait(nanoseconds(0));
 	}
 }
 

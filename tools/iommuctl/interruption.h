@@ -18,6 +18,8 @@ class Interruption {
 
 	// True if it came before the time was over.
 	bool wait(std::chrono::nanoseconds time) const;
+	// True if it came before the descriptor was readable.
+	bool wait_readable(int fd) const;
 
     private:
 	sigset_t signals_;

@@ -20,5 +20,6 @@ extern const Object dirty_object;
 extern const Object iotlb_object;
 extern const Object prefetch_object;
 extern const Object ondemand_object;
+extern const Object monitor_object;
 
 } // namespace ctl

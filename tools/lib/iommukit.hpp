@@ -2,6 +2,7 @@
 // Everything of libiommukit.
 #pragma once
 
+#include "administration.h"
 #include "bound_device.h"
 #include "command.h"
 #include "context.h"
@@ -21,6 +22,7 @@
 #include "iotlb_server.h"
 #include "mapping.h"
 #include "memory.h"
+#include "netlink.h"
 #include "ondemand.h"
 #include "owned_object.h"
 #include "pci.h"

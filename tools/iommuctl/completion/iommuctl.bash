@@ -8,6 +8,7 @@ _iommuctl_values()
 	"module load/path") echo "@file" ;;
 	"module load/timeout") echo "" ;;
 	"module unload/timeout") echo "" ;;
+	"context objects/context") echo "" ;;
 	"map anonymous/ioas") echo "" ;;
 	"map anonymous/iova") echo "" ;;
 	"map anonymous/perm") echo "r w rw" ;;
@@ -135,6 +136,7 @@ _iommuctl_values()
 	"ondemand watch/count") echo "" ;;
 	"ondemand discard/length") echo "" ;;
 	"ondemand discard/ioas") echo "" ;;
+	"monitor/count") echo "" ;;
 	*) return 1 ;;
 	esac
 }
@@ -151,6 +153,8 @@ _iommuctl_keys()
 	"context del") echo "" ;;
 	"context use") echo "" ;;
 	"context option") echo "rlimit-mode user process" ;;
+	"context list") echo "" ;;
+	"context objects") echo "context" ;;
 	"ioas show") echo "" ;;
 	"ioas add") echo "" ;;
 	"ioas del") echo "" ;;
@@ -212,10 +216,11 @@ _iommuctl_keys()
 	"ondemand show") echo "ioas reset" ;;
 	"ondemand watch") echo "ioas interval count" ;;
 	"ondemand discard") echo "length ioas" ;;
-	help) echo "module context ioas map unmap copy ranges dma device hwpt dirty iotlb prefetch ondemand shell batch help version exit" ;;
+	"monitor") echo "count" ;;
+	help) echo "module context ioas map unmap copy ranges dma device hwpt dirty iotlb prefetch ondemand monitor shell batch help version exit" ;;
 	batch) echo "@file" ;;
 	module) echo "status load unload" ;;
-	context) echo "show add del use option" ;;
+	context) echo "show add del use option list objects" ;;
 	ioas) echo "show add del allow ranges option" ;;
 	map) echo "anonymous huge memfd file" ;;
 	dma) echo "status bind unbind attach replace detach read write copy fill crc32c sha256 start wait stop" ;;
@@ -240,7 +245,7 @@ _iommuctl()
 		esac
 	done
 	if ((i >= COMP_CWORD)); then
-		words="module context ioas map unmap copy ranges dma device hwpt dirty iotlb prefetch ondemand shell batch help version exit -j --json -p --pretty --dry-run -c --command -f --force -e --echo -V --version -h --help"
+		words="module context ioas map unmap copy ranges dma device hwpt dirty iotlb prefetch ondemand monitor shell batch help version exit -j --json -p --pretty --dry-run -c --command -f --force -e --echo -V --version -h --help"
 	else
 		command=${COMP_WORDS[i]}
 		if ((i + 1 < COMP_CWORD)) &&

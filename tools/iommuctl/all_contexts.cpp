@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "all_contexts.h"
+
+#include "administration.h"
+#include "records.h"
+#include "session.h"
+
+#include <cerrno>
+#include <limits>
+
+namespace ctl {
+
+using namespace iommukit;
+
+namespace {
+
+constexpr std::array context_fields = {
+	Field{"context", Show::number, "number of the context in the kernel"},
+	Field{"pid", Show::number, "process that opened it, if it is seen from here"},
+	Field{"process", Show::text, "what it was called then"},
+	Field{"uid", Show::number, "its user then"},
+	Field{"age_ms", Show::number, "since then"},
+	Field{"account", Show::text,
+	      "where its pages would be counted: user, process or none"},
+	Field{"pinned", Show::size, "memory that is pinned for it"},
+	Field{"memlock_limit", Show::size,
+	      "how much its process may have pinned; none: anything, or it has gone"},
+	Field{"memlock_headroom", Show::size, "how much of that is left"},
+	Field{"objects", Show::number, "number of its objects"},
+};
+
+constexpr std::array object_fields = {
+	Field{"context", Show::number, "number of the context in the kernel"},
+	Field{"id", Show::number, "id of the object, of use in that context"},
+	Field{"type", Show::text, "what it is"},
+	Field{"users", Show::number, "others that use it, and keep it from being ended"},
+};
+
+std::string account_text(iommukit_nl_account account)
+{
+	switch (account) {
+	case IOMMUKIT_NL_ACCOUNT_USER:
+		return "user";
+	case IOMMUKIT_NL_ACCOUNT_MM:
+		return "process";
+	default:
+		return "none";
+	}
+}
+
+// null is no limit: none is counted, the process has gone, or it may have anything.
+Json limit_json(std::optional<Bytes> limit)
+{
+	if (!limit || limit->value == std::numeric_limits<std::uint64_t>::max())
+		return {};
+	return limit->value;
+}
+
+Row context_row(const ContextFacts &facts)
+{
+	return {facts.id,
+		facts.pid ? Json(*facts.pid) : Json(),
+		facts.comm,
+		facts.uid,
+		facts.age_ms,
+		account_text(facts.account),
+		facts.pinned.value,
+		limit_json(facts.memlock_limit),
+		limit_json(facts.memlock_headroom),
+		facts.objects};
+}
+
+// The number of a context of the kernel's, which are 32 bits.
+std::optional<std::uint32_t> wanted_context(const Arguments &args)
+{
+	auto number = args.number("context");
+
+	if (number && *number > std::numeric_limits<std::uint32_t>::max())
+		throw usage_failure("no context has number " + std::to_string(*number),
+				    "context list");
+	return number;
+}
+
+std::vector<ObjectFacts> objects_of(std::optional<std::uint32_t> context)
+{
+	try {
+		return Administration().objects(context);
+	} catch (const Error &error) {
+		if (!context || error.command() != "OBJECT_GET" ||
+		    error.number() != ENOENT)
+			throw;
+		throw Failure(Exit::refused,
+			      "there is no context " + std::to_string(*context),
+			      "context list", ENOENT, error.command());
+	}
+}
+
+} // namespace
+
+constinit const FieldTable all_contexts_table = {"contexts", context_fields};
+constinit const FieldTable all_objects_table = {"objects", object_fields};
+
+Report list_all_contexts(Session &session, const Arguments &args)
+{
+	std::vector<Row> rows;
+
+	if (session.dry_run())
+		return {};
+	for (const auto &facts : Administration().contexts())
+		rows.push_back(context_row(facts));
+	return listed(Report(all_contexts_table, Report::Style::table, std::move(rows)),
+		      "context", args);
+}
+
+Report list_all_objects(Session &session, const Arguments &args)
+{
+	auto context = wanted_context(args);
+	std::vector<Row> rows;
+
+	if (session.dry_run())
+		return {};
+	for (const auto &facts : objects_of(context))
+		rows.push_back({facts.context, facts.id, facts.type, facts.users});
+	return listed(Report(all_objects_table, Report::Style::table, std::move(rows)),
+		      "id", args);
+}
+
+} // namespace ctl

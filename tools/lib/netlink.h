@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A socket of the module's generic netlink family: requests, dumps that are repeated
+// until nothing came or went under them, and events. What did not come from the kernel is
+// ignored: any process of root can send messages to any socket.
+#pragma once
+
+#include <linux/iommukit_netlink.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+struct nl_sock;
+
+namespace iommukit {
+
+// The attributes of a message that are there, and of the size they should have.
+class NetlinkMessage {
+    public:
+	std::uint8_t command = 0;
+	std::map<int, std::vector<std::byte>> attributes = {};
+
+	std::optional<std::uint32_t> u32(int attribute) const;
+	std::optional<std::uint64_t> u64(int attribute) const;
+	std::string text(int attribute) const;
+};
+
+struct NetlinkAttribute {
+	int type;
+	std::uint32_t value;
+};
+
+class NetlinkSocket {
+    public:
+	// Throws Error: command "netlink" with ENOENT if there is no such family, which
+	// is as long as the module is not loaded.
+	NetlinkSocket();
+
+	int fd() const noexcept;
+
+	// The answer to a request. A refusal is thrown as an Error of @name, in which the
+	// path is what the kernel says to it.
+	NetlinkMessage ask(const char *name, std::uint8_t command,
+			   const std::vector<NetlinkAttribute> &attributes);
+	std::vector<NetlinkMessage> dump(const char *name, std::uint8_t command,
+					 const std::vector<NetlinkAttribute> &attributes);
+
+	// Events of the group come from now on; no requests are made then.
+	void join(const char *group);
+	// Some of what has come, or nothing if nothing has: it does not wait. nullopt:
+	// some were lost, since too little was read.
+	std::optional<std::vector<NetlinkMessage>> receive();
+
+    private:
+	struct Free {
+		void operator()(nl_sock *sock) const noexcept;
+	};
+
+	std::unique_ptr<nl_sock, Free> sock_;
+	int family_ = 0;
+};
+
+} // namespace iommukit
