@@ -15,6 +15,8 @@ constexpr std::uint64_t read_write =
 	IOMMUKIT_IOAS_MAP_READABLE | IOMMUKIT_IOAS_MAP_WRITEABLE;
 // The software DMA engine stands for the accesses, as far as it has ports.
 constexpr std::uint64_t ports = 2;
+constexpr std::uint64_t prefetch_flags =
+	IOMMUKIT_IOAS_PREFETCH_WRITE | IOMMUKIT_IOAS_PREFETCH_NO_FAULT;
 
 std::string hex(std::uint64_t value)
 {
@@ -64,6 +66,71 @@ std::string map_command(const Op &op)
 		return {};
 	return std::string(of_file ? "map memfd " : "map anonymous ") +
 	       hex(op[F::length]) + " ioas " + ioas(op) + place(op);
+}
+
+std::string map_ondemand_command(const Op &op)
+{
+	Op same = op;
+	std::string text;
+
+	same.kind = Kind::map;
+	text = map_command(same);
+	if (text.empty())
+		return {};
+	if (op[F::num] == IOMMUKIT_ONDEMAND_FAULT_AROUND_DEFAULT)
+		return text + " ondemand";
+	if (op[F::num] > IOMMUKIT_ONDEMAND_FAULT_AROUND_MAX)
+		return {};
+	return text + " ondemand fault-around " + std::to_string(1UL << op[F::num]);
+}
+
+std::string prefetch_command(const Op &op)
+{
+	std::string text = "prefetch " + hex(op[F::iova]) + " length " +
+			   hex(op[F::length]) + " ioas " + ioas(op);
+
+	if (op[F::reserved] || op[F::flags] & ~prefetch_flags)
+		return {};
+	if (op[F::flags] & IOMMUKIT_IOAS_PREFETCH_WRITE)
+		text += " write";
+	if (op[F::flags] & IOMMUKIT_IOAS_PREFETCH_NO_FAULT)
+		text += " no-fault";
+	return text;
+}
+
+std::string query_command(const Op &op)
+{
+	const std::string where =
+		op[F::iova] == IOMMUKIT_ONDEMAND_QUERY_SUM ? "all" : hex(op[F::iova]);
+
+	if (op[F::reserved] || op[F::length] ||
+	    op[F::flags] & ~std::uint64_t(IOMMUKIT_ONDEMAND_QUERY_RESET))
+		return {};
+	return "ondemand show " + where + " ioas " + ioas(op) +
+	       (op[F::flags] ? " reset" : "");
+}
+
+// The tool's mappings have memory of their own: what becomes of slots becomes of each
+// that is where it is said to be.
+std::string discard_commands(const Op &op, const Sequence &maps)
+{
+	const std::uint64_t first = arena_base + op[F::first] * page_size;
+	const std::uint64_t end = first + op[F::number] * page_size;
+	std::string text;
+
+	if (op[F::value] != static_cast<std::uint64_t>(Change::discard) || op.who)
+		return {};
+	for (const Op &map : maps) {
+		const std::uint64_t from = std::max(first, map[F::va]);
+		const std::uint64_t to = std::min(end, map[F::va] + map[F::length]);
+
+		if (from < to)
+			text += (text.empty() ? "" : "\n") +
+				("ondemand discard " +
+				 hex(map[F::iova] + (from - map[F::va])) + " length " +
+				 hex(to - from) + " ioas " + ioas(map));
+	}
+	return text;
 }
 
 std::string copy_command(const Op &op)
@@ -264,6 +331,12 @@ std::string to_command(const Op &op)
 		return dump_command(op);
 	case Kind::iotlb_set:
 		return set_iotlb_command(op);
+	case Kind::map_ondemand:
+		return map_ondemand_command(op);
+	case Kind::prefetch:
+		return prefetch_command(op);
+	case Kind::ondemand_query:
+		return query_command(op);
 	default:
 		return access_command(op);
 	}
@@ -274,7 +347,7 @@ std::string to_command(const Op &op)
 std::string to_batch(const Sequence &sequence)
 {
 	std::vector<std::uint64_t> used, iotlbs;
-	Sequence elements;
+	Sequence elements, maps;
 	std::string text;
 	const auto add = [&](const Op &op, const std::string &command) {
 		text += (command.empty() ? "# cannot be said: " + to_text(op) : command) +
@@ -307,8 +380,17 @@ std::string to_batch(const Sequence &sequence)
 			for (const Op &element : elements)
 				add(element, element_command(element, op));
 			elements.clear();
+		} else if (op.kind == Kind::memory) {
+			add(op, discard_commands(op, maps));
 		} else {
-			add(op, to_command(op));
+			const std::string command = to_command(op);
+			const bool is_map =
+				op.kind == Kind::map || op.kind == Kind::map_ondemand;
+
+			if (is_map && !command.empty() &&
+			    op[F::flags] & IOMMUKIT_IOAS_MAP_FIXED_IOVA)
+				maps.push_back(op);
+			add(op, command);
 		}
 	}
 	return text;

@@ -38,13 +38,26 @@ int map_at(void *at, std::uint64_t length, int protection, int flags, int fd = -
 		       : -1;
 }
 
+constexpr int anonymous = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+
+void *slot_address(std::uint64_t slot)
+{
+	return reinterpret_cast<void *>(arena_base + slot * page_size);
+}
+
+int move_slot(void *from, void *to)
+{
+	if (mremap(from, page_size, page_size, MREMAP_MAYMOVE | MREMAP_FIXED, to) != to)
+		return -1;
+	return map_at(from, page_size, PROT_NONE, anonymous);
+}
+
 // An unmapped slot is one of no permission, or something else would be put there.
 int change_memory(const Call &call)
 {
 	const Op &op = call.op;
-	void *at = reinterpret_cast<void *>(arena_base + op[F::first] * page_size);
+	void *at = slot_address(op[F::first]);
 	const std::uint64_t length = op[F::number] * page_size;
-	constexpr int anonymous = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 	int result = 0;
 
 	switch (static_cast<Change>(op[F::value])) {
@@ -58,8 +71,18 @@ int change_memory(const Call &call)
 		result = map_at(at, length, PROT_READ | PROT_WRITE, MAP_SHARED,
 				call.shared_file, op[F::page] * page_size);
 		break;
+	case Change::cut:
+		result = map_at(at, length, PROT_READ | PROT_WRITE, MAP_SHARED,
+				call.cut_file, op[F::page] * page_size);
+		break;
 	case Change::discard:
 		result = madvise(at, length, MADV_DONTNEED);
+		break;
+	case Change::free:
+		result = madvise(at, length, MADV_FREE);
+		break;
+	case Change::move:
+		result = move_slot(at, slot_address(op[F::page]));
 		break;
 	case Change::none:
 		result = mprotect(at, length, PROT_NONE);

@@ -19,6 +19,8 @@ struct Call {
 	Op op = {};
 	// Of which the first slots are mapped.
 	int shared_file = -1;
+	// Another one, that may be shorter than what is mapped of it.
+	int cut_file = -1;
 };
 
 // Does it in this process; 0 or an errno.

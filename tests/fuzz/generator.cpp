@@ -40,28 +40,53 @@ struct Weight {
 };
 
 constexpr Weight weights[] = {
-	{Kind::open, 30},	   {Kind::close, 6},	      {Kind::ioas_alloc, 60},
-	{Kind::destroy, 25},	   {Kind::map, 1700},	      {Kind::map_file, 400},
-	{Kind::copy, 1000},	   {Kind::unmap, 1400},	      {Kind::allow, 120},
-	{Kind::ranges, 120},	   {Kind::option, 180},	      {Kind::reserve, 100},
-	{Kind::access, 140},	   {Kind::access_new, 60},    {Kind::access_close, 40},
-	{Kind::replace, 80},	   {Kind::attach, 90},	      {Kind::detach, 20},
-	{Kind::pin, 1100},	   {Kind::unpin, 700},	      {Kind::read, 1400},
-	{Kind::write, 1200},	   {Kind::stats, 80},	      {Kind::memory, 60},
-	{Kind::poke, 150},	   {Kind::truncate, 15},      {Kind::fork, 5},
-	{Kind::exit, 12},	   {Kind::limit, 20},	      {Kind::check_refs, 80},
-	{Kind::check_account, 20}, {Kind::raw, 15},	      {Kind::mock, 60},
-	{Kind::mock_new, 80},	   {Kind::mock_replace, 90},  {Kind::hwpt_alloc, 60},
-	{Kind::check_map, 300},	   {Kind::hwpt_track, 60},    {Kind::hwpt_dirty, 300},
-	{Kind::hwpt_mark, 250},	   {Kind::ioas_track, 40},    {Kind::ioas_dirty, 300},
-	{Kind::iotlb, 60},	   {Kind::iotlb_submit, 900}, {Kind::iotlb_query, 500},
-	{Kind::iotlb_set, 60},
+	{Kind::open, 30},	    {Kind::close, 6},	       {Kind::ioas_alloc, 60},
+	{Kind::destroy, 25},	    {Kind::map, 1700},	       {Kind::map_file, 400},
+	{Kind::copy, 1000},	    {Kind::unmap, 1400},       {Kind::allow, 120},
+	{Kind::ranges, 120},	    {Kind::option, 180},       {Kind::reserve, 100},
+	{Kind::access, 140},	    {Kind::access_new, 60},    {Kind::access_close, 40},
+	{Kind::replace, 80},	    {Kind::attach, 90},	       {Kind::detach, 20},
+	{Kind::pin, 1100},	    {Kind::unpin, 700},	       {Kind::read, 1400},
+	{Kind::write, 1200},	    {Kind::stats, 80},	       {Kind::memory, 60},
+	{Kind::poke, 150},	    {Kind::truncate, 15},      {Kind::fork, 10},
+	{Kind::exit, 12},	    {Kind::limit, 20},	       {Kind::check_refs, 80},
+	{Kind::check_account, 20},  {Kind::raw, 15},	       {Kind::mock, 60},
+	{Kind::mock_new, 80},	    {Kind::mock_replace, 90},  {Kind::hwpt_alloc, 60},
+	{Kind::check_map, 300},	    {Kind::hwpt_track, 60},    {Kind::hwpt_dirty, 300},
+	{Kind::hwpt_mark, 250},	    {Kind::ioas_track, 40},    {Kind::ioas_dirty, 300},
+	{Kind::iotlb, 60},	    {Kind::iotlb_submit, 900}, {Kind::iotlb_query, 500},
+	{Kind::iotlb_set, 60},	    {Kind::map_ondemand, 40},  {Kind::prefetch, 40},
+	{Kind::ondemand_query, 40},
 };
 
 // What an IOTLB is about.
 constexpr Kind translated[] = {Kind::iotlb_submit, Kind::iotlb_submit, Kind::iotlb_query,
 			       Kind::stats,	   Kind::pin,	       Kind::read,
 			       Kind::write};
+
+// What is on demand, and who may see it.
+constexpr Kind noticed[] = {Kind::map_ondemand,
+			    Kind::map_ondemand,
+			    Kind::map_ondemand,
+			    Kind::prefetch,
+			    Kind::prefetch,
+			    Kind::prefetch,
+			    Kind::ondemand_query,
+			    Kind::memory,
+			    Kind::memory,
+			    Kind::memory,
+			    Kind::poke,
+			    Kind::poke,
+			    Kind::truncate,
+			    Kind::write,
+			    Kind::read,
+			    Kind::read,
+			    Kind::write,
+			    Kind::write,
+			    Kind::pin,
+			    Kind::pin,
+			    Kind::unpin,
+			    Kind::check_refs};
 
 constexpr unsigned total_weight = [] {
 	unsigned sum = 0;
@@ -111,6 +136,9 @@ bool answers_size_errors(Kind kind)
 	case Kind::iotlb_submit:
 	case Kind::iotlb_query:
 	case Kind::iotlb_set:
+	case Kind::map_ondemand:
+	case Kind::prefetch:
+	case Kind::ondemand_query:
 		return true;
 	default:
 		return false;
@@ -131,7 +159,7 @@ std::uint64_t Random::next()
 
 Generator::Generator(const Model &m, std::uint64_t seed)
 	: model(m), random(seed), devices(!random.one_in(4)),
-	  translations(random.one_in(4))
+	  translations(random.one_in(4)), ondemand(random.one_in(2))
 {
 }
 
@@ -141,6 +169,8 @@ Kind Generator::pick_kind()
 
 	if (translations && random.one_in(2))
 		return random.of(translated);
+	if (ondemand && random.one_in(4))
+		return random.of(noticed);
 	for (const Weight &weight : weights) {
 		if (at < weight.weight)
 			return weight.kind;
@@ -472,6 +502,9 @@ void Generator::fill_rw(Op &op)
 		op[F::iova] = pick_iova(ioas);
 		return;
 	}
+	// To the owner it is his own memory.
+	if (area->backing->ondemand && random.one_in(4))
+		pick_process(op);
 	const std::uint64_t size = area->last - first + 1;
 	op[F::iova] = first + random.below(size);
 	// Across the end, or a page.
@@ -489,6 +522,10 @@ void Generator::fill_memory(Op &op)
 		1 + random.below(std::min<std::uint64_t>(6, slots - op[F::first]));
 	op[F::value] = random.below(static_cast<std::uint64_t>(Change::count));
 	op[F::page] = random.below(shared_slots - 6);
+	if (op[F::value] == static_cast<std::uint64_t>(Change::move)) {
+		op[F::number] = 1;
+		op[F::page] = random.below(slots);
+	}
 	// Otherwise there would soon be little left.
 	if (op[F::value] == 0 && random.one_in(2))
 		op[F::value] = static_cast<std::uint64_t>(Change::fresh);
@@ -498,6 +535,8 @@ void Generator::fill_memory(Op &op)
 
 void Generator::fill(Op &op)
 {
+	if (fill_ondemand(op))
+		return;
 	switch (op.kind) {
 	case Kind::ioas_alloc:
 		op[F::flags] = random.one_in(20) ? 1UL << random.below(32) : 0;
@@ -564,6 +603,10 @@ void Generator::fill(Op &op)
 		break;
 	case Kind::truncate:
 		op[F::value] = random.below(17) * page_size;
+		if (random.one_in(4)) {
+			op[F::length] = (1 + random.below(3)) * page_size;
+			break;
+		}
 		op[F::value] -= random.one_in(4) ? std::min(op[F::value], 1000UL) : 0;
 		break;
 	case Kind::fork:
@@ -640,10 +683,18 @@ void Generator::relieve(Op &op)
 	if (!ioas)
 		return;
 	if (ioas->areas.size() > many_areas &&
-	    (op.kind == Kind::map || op.kind == Kind::copy || op.kind == Kind::map_file))
+	    (op.kind == Kind::map || op.kind == Kind::copy || op.kind == Kind::map_file ||
+	     op.kind == Kind::map_ondemand))
 		op.kind = Kind::unmap;
 	if (ioas->added.size() > many_reserved && op.kind == Kind::reserve)
 		op.kind = Kind::destroy;
+}
+
+void Generator::pick_process(Op &op)
+{
+	op.who = static_cast<std::uint8_t>(random.below(processes));
+	if (!model.world.can_act(op))
+		op.who = 0;
 }
 
 // Who does it, in which context, on which object.
@@ -662,8 +713,10 @@ bool Generator::pick_actor(Op &op)
 		op.kind = Kind::ioas_alloc;
 	if (op.kind == Kind::fork || op.kind == Kind::exit || op.kind == Kind::limit)
 		op.who = static_cast<std::uint8_t>(1 + random.below(processes - 1));
-	else if (random.one_in(op.kind == Kind::map || op.kind == Kind::map_file ? 5
-										 : 25))
+	else if (random.one_in(op.kind == Kind::map || op.kind == Kind::map_file ||
+					       op.kind == Kind::map_ondemand
+				       ? 5
+				       : 25))
 		op.who = static_cast<std::uint8_t>(random.below(processes));
 	if (!model.world.can_act(op))
 		op.who = 0;

@@ -36,6 +36,7 @@ class Generator {
     private:
 	Kind pick_kind();
 	bool pick_actor(Op &op);
+	void pick_process(Op &op);
 	void relieve(Op &op);
 	void fill(Op &op);
 	void fill_map(Op &op);
@@ -61,6 +62,11 @@ class Generator {
 	void fill_target(const Iotlb *iotlb, const Space &space, Op &op);
 	void fill_query(Op &op);
 	bool fill_through_iotlb(Op &op);
+	bool fill_ondemand(Op &op);
+	void fill_map_ondemand(Op &op);
+	void fill_prefetch(Op &op);
+	void fill_prefetch_range(Op &op);
+	void fill_query_ondemand(Op &op);
 	void relieve_iotlbs(Op &op);
 	void relieve_devices(Op &op);
 	void suit_devices(Op &op);
@@ -71,6 +77,7 @@ class Generator {
 	const Iotlb *iotlb_of(const Op &op) const;
 	const Ioas *ioas_of(const Op &op, F id = F::id) const;
 	const Area *pick_area(const Ioas *ioas, std::uint64_t &first);
+	const Area *pick_ondemand(const Ioas *ioas, std::uint64_t &first);
 	template <class Map> std::uint64_t pick_key(const Map &map);
 	template <class Map> auto pick_entry(const Map &map);
 	std::uint64_t pick_target(const Context &context);
@@ -89,6 +96,8 @@ class Generator {
 	const bool devices;
 	// Half of the operations are by way of IOTLBs.
 	const bool translations;
+	// Many mappings are on demand; else few.
+	const bool ondemand;
 	// Operations that belong together.
 	std::deque<Op> pending;
 };

@@ -110,6 +110,16 @@ void stay_on_this_processor(cpu_set_t &before)
 		fail("sched_setaffinity");
 }
 
+int cut_file(int fd, const Op &op)
+{
+	const auto at = static_cast<off_t>(op[F::value]);
+	const auto length = static_cast<off_t>(op[F::length]);
+
+	return length ? fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at,
+				  length)
+		      : ftruncate(fd, at);
+}
+
 bool differ(const Piece &piece, const unsigned char *bytes)
 {
 	return piece.disagrees(bytes) < piece.length;
@@ -344,6 +354,11 @@ void Machine::build(const Op &op, const Expect &expect)
 	case Kind::iotlb_submit:
 		build_submit(op, expect);
 		return;
+	case Kind::map_ondemand:
+	case Kind::prefetch:
+	case Kind::ondemand_query:
+		build_ondemand(op);
+		return;
 	default:
 		build_access(op);
 	}
@@ -465,6 +480,7 @@ void Machine::answer(const Op &op, const Expect &expect)
 	answer_iotlb(op, expect);
 	if (error)
 		return;
+	answer_ondemand(op, expect);
 	switch (op.kind) {
 	case Kind::ioas_alloc:
 		reinterpret_cast<iommukit_ioas_alloc *>(to)->out_ioas_id = out;
@@ -552,6 +568,9 @@ Machine::Difference Machine::compare(const Op &op, const Expect &expect)
 {
 	if (error != expect.error && (!expect.other || error != expect.other))
 		return name_of(error) + ", not " + name_of(expect.error);
+	if (!error && expect.ondemand)
+		if (auto difference = compare_counters(op, expect))
+			return difference;
 	answer(op, expect);
 	for (std::uint32_t n = 0; n < size; n++)
 		if (mailbox.command[n] != expected[n]) {
@@ -608,7 +627,9 @@ Machine::Difference Machine::check_account(const Op &op, const Expect &expect)
 // Operations that are no command; 0 or an errno.
 int Machine::run_plain(const Op &op)
 {
-	const Call call{.op = op, .shared_file = file[file_shared].get()};
+	const Call call{.op = op,
+			.shared_file = file[file_shared].get(),
+			.cut_file = file[file_cut].get()};
 
 	switch (op.kind) {
 	case Kind::open:
@@ -621,10 +642,7 @@ int Machine::run_plain(const Op &op)
 		access[op[F::slot]].reset();
 		return 0;
 	case Kind::truncate:
-		return ftruncate(file[file_cut].get(), static_cast<off_t>(op[F::value])) <
-				       0
-			       ? errno
-			       : 0;
+		return cut_file(file[file_cut].get(), op) < 0 ? errno : 0;
 	case Kind::fork:
 		child[op.who] = std::make_unique<Child>(op[F::value]);
 		return 0;
@@ -675,7 +693,8 @@ Machine::Difference Machine::compare_memory(Model &model)
 		const auto *at =
 			reinterpret_cast<unsigned char *>(arena_base) + n * page_size;
 
-		if (memory[n].readable && differ({memory[n].page, 0, page_size}, at))
+		const PageRef page = memory[n].readable ? memory[n].page() : nullptr;
+		if (page && differ({page, 0, page_size}, at))
 			return say("other bytes than expected in slot ", n);
 	}
 	for (unsigned n = 0; n < shared_slots; n++) {

@@ -59,6 +59,9 @@ class Machine {
 	void build_dirty(const Op &op);
 	void build_iotlb(const Op &op);
 	void build_submit(const Op &op, const Expect &expect);
+	void build_ondemand(const Op &op);
+	void answer_ondemand(const Op &op, const Expect &expect);
+	Difference compare_counters(const Op &op, const Expect &expect) const;
 	void answer_device(const Op &op, const Expect &expect);
 	void answer_iotlb(const Op &op, const Expect &expect);
 	template <class Command> Command &start(const Op &op, unsigned long request);
@@ -92,7 +95,7 @@ class Machine {
 	// The command that was sent, and how it must look afterwards.
 	unsigned long request = 0;
 	std::uint32_t size = 0;
-	std::array<unsigned char, 128> expected;
+	std::array<unsigned char, 512> expected;
 	int error = 0;
 };
 
@@ -112,6 +115,8 @@ template <class Command> constexpr std::uint32_t first_version()
 		return offsetof(iommukit_iotlb_submit, __reserved);
 	if (std::is_same_v<Command, iommukit_iotlb_query>)
 		return offsetof(iommukit_iotlb_query, out_epoch);
+	if (std::is_same_v<Command, iommukit_ondemand_query>)
+		return query_head;
 	return sizeof(Command);
 }
 

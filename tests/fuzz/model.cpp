@@ -60,7 +60,16 @@ bool keeps_effect(Kind kind)
 	return kind == Kind::map || kind == Kind::map_file || kind == Kind::copy ||
 	       kind == Kind::unmap || kind == Kind::ranges || kind == Kind::option ||
 	       kind == Kind::mock_replace || kind == Kind::hwpt_mark ||
-	       kind == Kind::iotlb_submit || kind == Kind::iotlb_query;
+	       kind == Kind::iotlb_submit || kind == Kind::iotlb_query ||
+	       kind == Kind::map_ondemand || kind == Kind::prefetch ||
+	       kind == Kind::ondemand_query;
+}
+
+// Do on-demand mappings not notice it?
+bool keeps_still(Kind kind)
+{
+	return kind == Kind::ioas_alloc || kind == Kind::ranges || kind == Kind::option ||
+	       kind == Kind::stats || kind == Kind::ondemand_query;
 }
 
 } // namespace
@@ -167,6 +176,9 @@ const Model::Handler Model::handlers[] = {
 	&Model::submit,
 	&Model::query,
 	&Model::set_iotlb,
+	&Model::map_ondemand,
+	&Model::prefetch,
+	&Model::query_ondemand,
 };
 
 Model::Model(const Environment &environment)
@@ -186,8 +198,13 @@ Expect Model::apply(const Op &op)
 	if (!world.can_act(op) || ((handler || op.kind == Kind::check_refs) &&
 				   !context[op.ctx] != (op.kind == Kind::open)))
 		return {.skip = true};
-	if (!handler)
-		return world.apply(op);
+	now += !keeps_still(op.kind);
+	if (!handler) {
+		expect = world.apply(op);
+		if (!expect.skip)
+			notice(op);
+		return expect;
+	}
 	try {
 		demand(op.pass != Pass::null && op.pass != Pass::cut, EFAULT);
 		demand(op.pass != Pass::too_short, EINVAL);
@@ -353,17 +370,36 @@ std::vector<Part> Model::walk(Ioas &ioas, std::uint64_t first, std::uint64_t las
 	return parts;
 }
 
-Expect Model::copy(const Op &op)
+// The areas that a copy consists of.
+std::map<std::uint64_t, Area> Model::lay_out(Ioas &to, const Op &op,
+					     const std::vector<Part> &parts) const
 {
 	const bool read = op[F::flags] & IOMMUKIT_IOAS_MAP_READABLE;
 	const bool write = op[F::flags] & IOMMUKIT_IOAS_MAP_WRITEABLE;
+	const Part &head = parts.front();
+	std::uint64_t at = place(to, op, head.backing->base + head.first);
+	std::map<std::uint64_t, Area> added;
+
+	for (const Part &part : parts) {
+		const std::uint64_t last = at + (part.last - part.first);
+
+		demand(!write || part.backing->writable, EPERM);
+		demand((at | (last + 1) | part.first) % to.alignment() == 0, EINVAL);
+		added[at] = {last, part.backing, part.first, read, write};
+		at = last + 1;
+	}
+	return added;
+}
+
+Expect Model::copy(const Op &op)
+{
 	const std::uint64_t first = op[F::source_iova], length = op[F::length];
 	int error = 0;
 
 	demand(!(op[F::flags] & ~map_flags), EOPNOTSUPP);
 	demand(length != all_ones && first != all_ones && op[F::iova] != all_ones,
 	       EOVERFLOW);
-	demand(read || write, EINVAL);
+	demand(op[F::flags] & read_write, EINVAL);
 	const auto from = find(op, F::source);
 	demand(length, EINVAL);
 	demand(!wraps(first, length), EOVERFLOW);
@@ -371,22 +407,23 @@ Expect Model::copy(const Op &op)
 	demand(!error, error);
 	const auto to = find(op);
 	demand(!to->notes_writes || length <= most_noted, unmodelled);
-	const Part &head = parts.front();
-	const std::uint64_t iova = place(*to, op, head.backing->base + head.first);
-	std::map<std::uint64_t, Area> added;
-	std::uint64_t at = iova;
-	for (const Part &part : parts) {
-		const std::uint64_t last = at + (part.last - part.first);
+	const Refused unfit = unfit_for_ondemand(*to, op, parts);
+	try {
+		const auto added = lay_out(*to, op, parts);
+		const std::uint64_t iova = added.begin()->first;
 
-		demand(!write || part.backing->writable, EPERM);
-		demand((at | (last + 1) | part.first) % to->alignment() == 0, EINVAL);
-		added[at] = {last, part.backing, part.first, read, write};
-		at = last + 1;
+		demand(!unfit.error, unfit.error, unfit.other);
+		if (!to->hwpts.empty())
+			hold_all(added);
+		to->areas.insert(added.begin(), added.end());
+		return {.out = iova};
+	} catch (Refused refused) {
+		// Which of two is told is open.
+		for (const int error : {unfit.error, unfit.other})
+			if (error && error != refused.error && error != refused.other)
+				demand(!std::exchange(refused.other, error), unmodelled);
+		throw refused;
 	}
-	if (!to->hwpts.empty())
-		hold_all(added);
-	to->areas.merge(added);
-	return {.out = iova};
 }
 
 Expect Model::unmap(const Op &op)

@@ -5,11 +5,14 @@
 
 #include "device.h"
 #include "iotlb.h"
+#include "ondemand.h"
 
 #include <functional>
 
 namespace fuzz {
 
+// A flag of the test module's command: another process copies, or so it says.
+constexpr std::uint64_t rw_slow = 4;
 // Of a mapping whose writes are noted, the size that there is surely memory for.
 constexpr std::uint64_t most_noted = 1UL << 30;
 
@@ -29,6 +32,9 @@ struct Backing {
 	Mode mode;
 	// Pages that are pinned, by index.
 	std::map<std::uint64_t, Held> held;
+	// It stands for addresses: nothing but pins holds its pages.
+	std::shared_ptr<Ondemand> ondemand = {};
+	std::uint64_t length = 0;
 
 	int page_at(std::uint64_t index, bool write, PageRef &page) const;
 };
@@ -64,6 +70,8 @@ struct Ioas {
 	std::uint64_t alignment() const;
 	bool conforms(std::uint64_t to = page_size) const;
 	void collect_reserved();
+	bool ondemand() const;
+	bool one_thing(const Range &range);
 	// The first area that ends at or behind an IOVA.
 	std::map<std::uint64_t, Area>::iterator at(std::uint64_t iova);
 	bool mapped(const Range &range);
@@ -182,11 +190,46 @@ class Model {
 	Expect submit(const Op &op);
 	Expect query(const Op &op);
 	Expect set_iotlb(const Op &op);
+	Expect map_ondemand(const Op &op);
+	Expect prefetch(const Op &op);
+	Expect query_ondemand(const Op &op);
+
+	using Visit = std::function<void(Backing &, Ondemand &)>;
+	void each_ondemand(const Process &owner, const Visit &visit);
+	void disturb(const Process &owner, std::uint64_t va);
+	void notice_change(const Op &op);
+	void notice(const Op &op);
+	int get_ondemand_pieces(const Op &op, const Part &part,
+				std::vector<Piece> &pieces);
+	void settle(bool write, bool done);
+	// How far a PREFETCH comes: behind what surely is there, and what may be.
+	struct Prefetched {
+		std::uint64_t first, sure, most;
+		bool open = false;
+		int error = 0;
+
+		void pass(std::uint64_t to)
+		{
+			most = to;
+			if (!open)
+				sure = to;
+		}
+		std::uint64_t pages(std::uint64_t end) const;
+	};
+	void settle_prefetch(const Op &op);
+	int prefetch_page(const Op &op, Backing &backing, std::uint64_t index);
+	void prefetch(const Op &op, std::uint64_t begin, const Area &area,
+		      std::uint64_t last, Prefetched &pages);
+	void count(const Backing &backing, OndemandAnswer &answer) const;
+	static Refused unfit_for_ondemand(const Ioas &to, const Op &op,
+					  const std::vector<Part> &parts);
 
 	std::shared_ptr<Backing> make_backing(const Op &op);
 	std::uint64_t place(Ioas &ioas, const Op &op, std::uint64_t hint) const;
 	static std::vector<Part> walk(Ioas &ioas, std::uint64_t first, std::uint64_t last,
 				      int &error);
+	std::map<std::uint64_t, Area> lay_out(Ioas &to, const Op &op,
+					      const std::vector<Part> &parts) const;
 	bool notify(Ioas &ioas, const Range &area);
 	static Anchor find_anchor(const Context &context, std::uint64_t id);
 	static std::uint64_t admit(const Access &access, const Anchor &to);
@@ -250,6 +293,17 @@ class Model {
 	// Of the next SUBMIT.
 	std::vector<Op> elements;
 	std::map<unsigned, std::uint64_t> charged;
+	// All there are, and pages of those that an operation looks for.
+	std::vector<std::weak_ptr<Backing>> ondemands;
+	struct Touch {
+		Backing *backing;
+		std::uint64_t index;
+		// Before, and as it turns out.
+		bool absent, there;
+	};
+	std::vector<Touch> touches;
+	// Operations that on-demand mappings may notice.
+	std::uint64_t now = 1;
 };
 
 } // namespace fuzz

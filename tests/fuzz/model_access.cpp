@@ -12,7 +12,7 @@ namespace fuzz {
 namespace {
 
 // Flags of the test module's commands.
-constexpr std::uint64_t pin_write = 1, rw_slow = 4;
+constexpr std::uint64_t pin_write = 1;
 constexpr std::uint64_t create_pins = 1, create_attached = 4;
 
 } // namespace
@@ -272,6 +272,9 @@ void Model::hold(const Part &part)
 		if (PageRef page; !b.held.count(n)) {
 			error = b.page_at(n, b.writable, page);
 			fresh[n] = {page, 0};
+			// To be pinned, it may have to move.
+			if (!b.of_file)
+				disturb(*b.owner, b.base + n * page_size);
 		}
 	const int over = charge(b, fresh.size());
 	// Pages are charged once they are there; how many at a time is open.
@@ -296,6 +299,8 @@ void Model::release(const Part &part)
 			continue;
 		b.held[n].page->pins--;
 		b.held.erase(n);
+		if (b.ondemand)
+			b.ondemand->outlived.erase(n);
 		b.owner->pinned--;
 		charged[b.owner->uid] -= b.mode == Mode::user;
 		b.owner->locked -= b.mode == Mode::mm;
@@ -462,14 +467,22 @@ int Model::get_pieces(const Op &op, const Part &part, std::vector<Piece> &pieces
 		return EINVAL;
 	if (write ? !part.area->writable : !part.area->readable)
 		return EPERM;
+	if (b.ondemand)
+		return get_ondemand_pieces(op, part, pieces);
 	for (std::uint64_t at = part.first; at <= part.last;) {
 		const std::uint64_t index = at / page_size;
 		const std::uint64_t end = std::min(part.last, at | (page_size - 1));
+		const std::uint64_t va = b.base + index * page_size;
 		PageRef page;
 		int error = 0;
 
+		if (own && !write && by_address && world.may_read_anyway(*b.owner, va))
+			return unmodelled;
+		// Another way than this may find another page there, or move it.
+		if (!b.of_file && (write || !by_address))
+			disturb(*b.owner, va);
 		if (by_address)
-			error = b.owner->look_up(b.base + index * page_size, write, page);
+			error = b.owner->look_up(va, write, page);
 		else if (b.held.count(index))
 			page = b.held.at(index).page;
 		else
@@ -500,6 +513,7 @@ Expect Model::rw(const Op &op)
 	demand(range.first <= range.last, EOVERFLOW);
 	demand(a.ioas != nullptr, ENOENT);
 	const Reached reached = translate(a, range, write);
+	touches.clear();
 	for (const Range &target : reached.targets)
 		if (!error)
 			error = get_pieces(op, a, target, expect.pieces, certain);
@@ -522,6 +536,10 @@ Expect Model::rw(const Op &op)
 	}
 	expect.error = error ? error : reached.error;
 	expect.error = expect.error ? expect.error : bad_buffer ? EFAULT : 0;
+	// Of a request that fails, it is open what was looked for.
+	if (a.iotlb && (expect.error || reached.may_miss))
+		touches.clear();
+	settle(write, !expect.error);
 	// Whether all is translated before anything is copied is open.
 	expect.other = error ? reached.error : 0;
 	if (reached.may_miss) {

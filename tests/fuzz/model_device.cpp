@@ -128,9 +128,12 @@ Hwpt &Model::make_hwpt(Context &c, const std::shared_ptr<Ioas> &ioas, bool autom
 	const auto made =
 		std::make_shared<Hwpt>(Hwpt{c.free_id(), ioas, automatic, tracks, mock});
 
-	demand(ioas->conforms(made->reach.page), EADDRINUSE);
+	// Its devices cannot wait for pages. Which is told first is open.
+	const int unfit = ioas->ondemand() ? EOPNOTSUPP : 0;
+	demand(ioas->conforms(made->reach.page), EADDRINUSE, unfit);
 	for (const Range &range : outside(*made))
-		demand(is_free(*ioas, range), EADDRINUSE);
+		demand(is_free(*ioas, range), EADDRINUSE, unfit);
+	demand(!unfit, unfit);
 	if (ioas->hwpts.empty())
 		hold_all(ioas->areas);
 	c.objects[made->id] = nullptr;
@@ -222,7 +225,8 @@ std::uint64_t Model::join(Context &c, Device &device, const Target &target)
 		}
 	}
 	// It is attached before anything is mapped.
-	demand(region_is_free(*target.ioas, &device), EADDRINUSE);
+	demand(region_is_free(*target.ioas, &device), EADDRINUSE,
+	       target.ioas->ondemand() ? EOPNOTSUPP : 0);
 	const Hwpt &made = make_hwpt(c, target.ioas, true, false);
 	enter(c.hwpts.at(made.id), device);
 	return made.id;

@@ -88,6 +88,9 @@ enum class Kind : std::uint8_t {
 	iotlb_submit,
 	iotlb_query,
 	iotlb_set,
+	map_ondemand,
+	prefetch,
+	ondemand_query,
 	count,
 };
 
@@ -112,6 +115,9 @@ enum class Change : std::uint64_t {
 	readable,
 	writable,
 	discard,
+	cut,  // of the file that is cut, from page @page on
+	free, // MADV_FREE: while there is memory enough, nothing changes
+	move, // one slot, to slot @page
 	count,
 };
 

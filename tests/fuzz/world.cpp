@@ -13,6 +13,16 @@ namespace {
 constexpr std::uint64_t low_end = 0x10000;
 constexpr std::uint64_t user_end = 1UL << 47;
 
+Slot of_file(const std::shared_ptr<Inode> &inode, std::uint64_t index)
+{
+	return {nullptr, inode, index, true, true, Known::open};
+}
+
+Slot fresh_slot()
+{
+	return {std::make_shared<Page>(), nullptr, 0, true, true, Known::nothing};
+}
+
 } // namespace
 
 std::uint64_t Piece::disagrees(const unsigned char *bytes) const
@@ -63,22 +73,47 @@ void Inode::truncate(std::uint64_t to)
 	// The rest of a page that is cut reads as zeros, pinned or not.
 	if (to < size && part && pages.count(to / page_size))
 		Piece{pages[to / page_size], part, page_size - part}.store(zeros.data());
+	// What was written behind the end of a file is there again, or is not.
+	const std::uint64_t over = size % page_size;
+	if (to > size && over && pages.count(size / page_size))
+		Piece{pages[size / page_size], over, page_size - over}.forget();
 	size = to;
 }
 
-int Process::look_up(std::uint64_t va, bool write, PageRef &page) const
+void Inode::punch(std::uint64_t first, std::uint64_t number)
+{
+	pages.erase(pages.lower_bound(first), pages.lower_bound(first + number));
+}
+
+PageRef Slot::page() const
+{
+	if (!inode)
+		return own;
+	return index < (inode->size + page_size - 1) / page_size ? inode->page(index)
+								 : nullptr;
+}
+
+Slot *Process::slot_at(std::uint64_t va)
+{
+	if (va < arena_base || va >= arena_base + slots * page_size)
+		return nullptr;
+	return &memory[(va - arena_base) / page_size];
+}
+
+int Process::look_up(std::uint64_t va, bool write, PageRef &page)
 {
 	if (va < low_end || va >= user_end)
 		return EFAULT;
 	if (va < arena_base - arena_room || va >= arena_base + arena_room)
 		return unmodelled;
-	if (va < arena_base || va >= arena_base + slots * page_size)
-		return EFAULT;
-	const Slot &slot = memory[(va - arena_base) / page_size];
+	Slot *slot = slot_at(va);
 
-	if (write ? !slot.writable : !slot.readable)
+	if (!slot || (write ? !slot->writable : !slot->readable))
 		return EFAULT;
-	page = slot.page;
+	page = slot->page();
+	if (!page)
+		return EFAULT;
+	slot->known = std::max(slot->known, Known::open);
 	return 0;
 }
 
@@ -97,9 +132,8 @@ World::World(const Environment &environment)
 	file[file_sealed] = {sealed, true, false};
 	process[0] = std::make_shared<Process>();
 	for (unsigned n = 0; n < slots; n++)
-		process[0]->memory[n] = {n < shared_slots ? shared->page(n)
-							  : std::make_shared<Page>(),
-					 n < shared_slots, true, true};
+		process[0]->memory[n] =
+			n < shared_slots ? of_file(shared, n) : fresh_slot();
 }
 
 bool World::can_act(const Op &op) const
@@ -111,46 +145,99 @@ bool World::can_act(const Op &op) const
 	return alive && (op.kind != Kind::exit || op.who != 0);
 }
 
-bool World::change(Process &actor, const Op &op) const
+bool World::may_read_anyway(Process &owner, std::uint64_t va) const
+{
+	const Slot *slot = owner.slot_at(va);
+
+	return reads_forbidden && slot && slot->mapped() && !slot->readable;
+}
+
+// Does the kernel do it, and is it known what comes of it?
+bool World::can_change(const Process &actor, const Op &op)
 {
 	const std::uint64_t first = op[F::first], number = op[F::number];
 	const auto what = static_cast<Change>(op[F::value]);
+	const auto all = [&](const auto &is_good) {
+		return std::all_of(&actor.memory[first], &actor.memory[first] + number,
+				   is_good);
+	};
 
-	if (first >= slots || number == 0 || number > slots - first ||
-	    what >= Change::count)
+	if (first >= slots || number == 0 || number > slots - first)
 		return false;
-	if (what == Change::shared &&
-	    (op[F::page] >= shared_slots || number > shared_slots - op[F::page]))
+	switch (what) {
+	case Change::shared:
+	case Change::cut:
+		return op[F::page] < shared_slots && number <= shared_slots - op[F::page];
+	case Change::none:
+	case Change::readable:
+	case Change::writable:
+		// A permission would bring back what is not there.
+		return all([](const Slot &slot) { return slot.mapped(); });
+	case Change::free:
+		return all([](const Slot &slot) { return slot.own != nullptr; });
+	case Change::move:
+		return number == 1 && op[F::page] < slots && op[F::page] != first;
+	default:
+		return what < Change::count;
+	}
+}
+
+bool World::change(Process &actor, const Op &op) const
+{
+	const std::uint64_t first = op[F::first];
+	const auto what = static_cast<Change>(op[F::value]);
+
+	if (!can_change(actor, op))
 		return false;
-	if (what == Change::none && reads_forbidden)
-		return false;
-	// A permission would bring back what is not there.
-	if (what == Change::none || what == Change::readable || what == Change::writable)
-		for (std::uint64_t n = 0; n < number; n++)
-			if (!actor.memory[first + n].page)
-				return false;
-	for (std::uint64_t n = 0; n < number; n++) {
+	if (what == Change::move) {
+		Slot &to = actor.memory[op[F::page]] = actor.memory[first];
+
+		to.known = std::min(to.known, Known::read);
+	}
+	for (std::uint64_t n = 0; n < op[F::number]; n++) {
 		Slot &slot = actor.memory[first + n];
 
-		if (what == Change::unmap) {
+		if (what == Change::unmap || what == Change::move) {
 			slot = {};
 		} else if (what == Change::fresh) {
-			slot = {std::make_shared<Page>(), false, true, true};
+			slot = fresh_slot();
 		} else if (what == Change::shared) {
-			slot = {file[file_shared].inode->page(op[F::page] + n), true,
-				true, true};
+			slot = of_file(file[file_shared].inode, op[F::page] + n);
+		} else if (what == Change::cut) {
+			slot = of_file(file[file_cut].inode, op[F::page] + n);
 		} else if (what == Change::discard) {
-			if (slot.page && !slot.shared)
-				slot.page = std::make_shared<Page>();
-		} else {
+			slot.known = slot.inode ? Known::open : Known::nothing;
+			if (slot.own)
+				slot.own = std::make_shared<Page>();
+		} else if (what != Change::free) {
 			slot.readable = what != Change::none;
 			slot.writable = what == Change::writable;
 		}
+		// No more than that: whether it can be written without a fault is open.
+		slot.known = std::min(slot.known, Known::read);
 	}
 	return true;
 }
 
-bool World::poke(const Process &actor, const Op &op)
+// The file becomes longer or shorter, or gets a hole.
+bool World::cut(const Op &op)
+{
+	Inode &inode = *file[file_cut].inode;
+
+	if ((op[F::value] | op[F::length]) % page_size && op[F::length])
+		return false;
+	if (op[F::length])
+		inode.punch(op[F::value] / page_size, op[F::length] / page_size);
+	else
+		inode.truncate(op[F::value]);
+	for (auto &each : process)
+		for (std::size_t n = 0; each && n < slots; n++)
+			if (Slot &slot = each->memory[n]; slot.inode.get() == &inode)
+				slot.known = Known::open;
+	return true;
+}
+
+bool World::poke(Process &actor, const Op &op)
 {
 	const std::uint64_t in_page = op[F::va] % page_size;
 	std::array<unsigned char, page_size> bytes;
@@ -161,22 +248,30 @@ bool World::poke(const Process &actor, const Op &op)
 		return false;
 	fill_pattern(op[F::value], bytes.data(), op[F::length]);
 	Piece{page, in_page, op[F::length]}.store(bytes.data());
+	actor.slot_at(op[F::va])->known = Known::write;
 	return true;
 }
 
 void World::fork(const Op &op)
 {
+	// Who writes next makes a copy.
+	for (Slot &slot : process[0]->memory)
+		if (slot.own)
+			slot.known = std::min(slot.known, Known::read);
 	auto child = std::make_shared<Process>(*process[0]);
 
 	child->pinned = child->locked = 0;
 	child->privileged = op[F::value] == 0;
 	child->uid = first_uid + static_cast<unsigned>(op[F::value]);
 	child->limit = user_limit;
-	for (Slot &slot : child->memory)
-		if (slot.page && !slot.shared) {
-			slot.page = std::make_shared<Page>(*slot.page);
-			slot.page->pins = 0;
-		}
+	for (Slot &slot : child->memory) {
+		if (slot.inode)
+			slot.known = Known::open;
+		if (!slot.own)
+			continue;
+		slot.own = std::make_shared<Page>(*slot.own);
+		slot.own->pins = 0;
+	}
 	process[op.who] = child;
 }
 
@@ -190,8 +285,7 @@ Expect World::apply(const Op &op)
 	case Kind::poke:
 		return {.skip = !poke(*actor, op)};
 	case Kind::truncate:
-		file[file_cut].inode->truncate(op[F::value]);
-		return {};
+		return {.skip = !cut(op)};
 	case Kind::fork:
 		fork(op);
 		return {};

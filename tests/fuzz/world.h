@@ -34,6 +34,7 @@ struct Piece {
 };
 
 struct IotlbAnswer;
+struct OndemandAnswer;
 
 // What an operation must answer.
 struct Expect {
@@ -49,6 +50,7 @@ struct Expect {
 	// Of a bitmap: what is set, and what may be.
 	std::vector<std::uint8_t> bits = {}, unsure = {};
 	std::shared_ptr<const IotlbAnswer> iotlb = {};
+	std::shared_ptr<const OndemandAnswer> ondemand = {};
 };
 
 // Thrown by the checks, which stand in the order of the specification.
@@ -63,12 +65,6 @@ inline void demand(bool met, int error, int other = 0)
 		throw Refused{error, other};
 }
 
-struct Slot {
-	PageRef page;
-	bool shared = false;
-	bool readable = false, writable = false;
-};
-
 // What a file descriptor leads to; without an inode it is no shmem.
 struct Inode {
 	std::map<std::uint64_t, PageRef> pages;
@@ -76,6 +72,24 @@ struct Inode {
 
 	PageRef page(std::uint64_t index);
 	void truncate(std::uint64_t to);
+	void punch(std::uint64_t first, std::uint64_t number);
+};
+
+// What the page table of a process is known to have. Pages of files come along with
+// their neighbours, so of those it is never sure that there is nothing.
+enum class Known { nothing, open, read, write };
+
+struct Slot {
+	// Of its own, or page @index of a file, which may have been cut off.
+	PageRef own;
+	std::shared_ptr<Inode> inode = {};
+	std::uint64_t index = 0;
+	bool readable = false, writable = false;
+	Known known = Known::nothing;
+
+	bool mapped() const { return own || inode; }
+	// What is there, if anything is.
+	PageRef page() const;
 };
 
 struct OpenFile {
@@ -95,8 +109,10 @@ struct Process {
 	std::uint64_t limit = 0, pinned = 0, locked = 0;
 	std::array<Slot, slots> memory;
 
-	// 0 and the page at an address, EFAULT, or unmodelled.
-	int look_up(std::uint64_t va, bool write, PageRef &page) const;
+	// 0 and the page at an address, EFAULT, or unmodelled. Who looks may bring it.
+	int look_up(std::uint64_t va, bool write, PageRef &page);
+	// What is at an address, if a slot is.
+	Slot *slot_at(std::uint64_t va);
 };
 
 constexpr std::uint64_t user_limit = 8, user_hard_limit = 64;
@@ -122,16 +138,19 @@ struct World {
 	Expect apply(const Op &op);
 	// Can the process of an operation do it?
 	bool can_act(const Op &op) const;
+	// Does the kernel perhaps give its own memory to a process that may not read it?
+	bool may_read_anyway(Process &process, std::uint64_t va) const;
 
 	std::array<std::shared_ptr<Process>, processes> process;
 	std::array<OpenFile, files> file;
+	const bool reads_forbidden;
 
     private:
+	static bool can_change(const Process &process, const Op &op);
 	bool change(Process &process, const Op &op) const;
-	static bool poke(const Process &process, const Op &op);
+	bool cut(const Op &op);
+	static bool poke(Process &process, const Op &op);
 	void fork(const Op &op);
-
-	const bool reads_forbidden;
 };
 
 } // namespace fuzz
