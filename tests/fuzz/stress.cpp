@@ -3,6 +3,7 @@
 #include "generator.h"
 #include "stress_calls.h"
 #include "stress_iotlb.h"
+#include "stress_ondemand.h"
 
 #include "error.h"
 
@@ -101,6 +102,7 @@ struct Shared {
 	Arena arena;
 	Fd device;
 	MovingMemory moving;
+	ShiftingMemory shifting;
 	// In the first, a thread unmaps what it has mapped; in the second, anything.
 	std::uint32_t tidy = 0, chaos = 0;
 	// An IOTLB that leads to the second; its translations come and go.
@@ -123,7 +125,7 @@ Fd open_device()
 	return device;
 }
 
-Shared::Shared() : device(open_device()), moving(device.get())
+Shared::Shared() : device(open_device()), moving(device.get()), shifting(device.get())
 {
 	tidy = make_ioas(device.get());
 	chaos = make_ioas(device.get());
@@ -175,6 +177,7 @@ class Worker {
 	void settings();
 	void change_memory();
 	void translate() { mover.step(); }
+	void shift() { shifter.step(); }
 
 	int call(Kind kind, unsigned long request, void *cmd);
 	int call_test(Kind kind, iommukit_test_cmd &cmd);
@@ -195,12 +198,19 @@ class Worker {
 	std::array<std::uint64_t, 4 * page_size / 8> words{};
 	std::uint64_t done = 0;
 	Mover mover;
+	Shifter shifter;
 };
 
 Worker::Worker(Shared &s, std::uint64_t seed, unsigned number, unsigned threads)
 	: shared(s), random(seed), access(make_access(s.device.get(), s.tidy)),
 	  mover(
 		  s.moving, random, number, threads,
+		  [this](Kind kind, unsigned long request, void *cmd) {
+			  return call(kind, request, cmd);
+		  },
+		  [this](const char *what) { shared.blame(what); }),
+	  shifter(
+		  s.shifting, random, s.device.get(),
 		  [this](Kind kind, unsigned long request, void *cmd) {
 			  return call(kind, request, cmd);
 		  },
@@ -655,6 +665,7 @@ void Worker::run()
 		{&Worker::settings, 10},
 		{&Worker::change_memory, 10},
 		{&Worker::translate, 300},
+		{&Worker::shift, 500},
 	};
 	std::vector<Step> table;
 
@@ -681,6 +692,8 @@ void check_rest(Shared &shared)
 	for (Fd &one : shared.access)
 		one.reset();
 	shared.device = open_device();
+	if (!shared.shifting.intact())
+		shared.blame("memory on demand has what nobody wrote to it");
 	if (!unpinned(shared.device.get(), shared.arena.base, pages) ||
 	    !shared.moving.unpinned(shared.device.get()))
 		shared.blame("pages stay pinned after everything was closed");
