@@ -140,8 +140,10 @@ static int prefetch_area(struct iova_space *space, u64 *iova, u64 last,
 
 	if (IS_ERR(area))
 		return PTR_ERR(area);
-	offset = area->offset + (*iova - area->iova);
-	npages = (min_t(u64, last, area->last) - *iova) / PAGE_SIZE + 1;
+	/* Of on-demand memory areas have whole pages. */
+	offset = (area->offset + (*iova - area->iova)) & PAGE_MASK;
+	last = min_t(u64, last, area->last);
+	npages = last / PAGE_SIZE - *iova / PAGE_SIZE + 1;
 	if (write && !(area->prot & IOVA_WRITE))
 		rc = -EPERM;
 	pages = area->pages;
@@ -157,7 +159,7 @@ static int prefetch_area(struct iova_space *space, u64 *iova, u64 last,
 			rc = n;
 			break;
 		}
-		*iova += n * PAGE_SIZE;
+		*iova = min((*iova & PAGE_MASK) + n * PAGE_SIZE - 1, last) + 1;
 		offset += n * PAGE_SIZE;
 		npages -= n;
 		if (fatal_signal_pending(current))
@@ -170,18 +172,19 @@ static int prefetch_area(struct iova_space *space, u64 *iova, u64 last,
 
 static int prefetch_all(struct ioas *ioas, struct iommukit_ioas_prefetch *cmd)
 {
-	u64 first = cmd->iova & PAGE_MASK, iova = first, last;
-	int rc = 0;
+	u64 iova = cmd->iova, last;
+	int rc;
 
 	if (!cmd->length)
 		return -EINVAL;
 	if (check_add_overflow(cmd->iova, cmd->length - 1, &last))
 		return -EOVERFLOW;
-	/* Whole pages: those that have a byte of the range. */
-	last |= ~PAGE_MASK;
-	while (!rc && iova - 1 != last)
+	do {
 		rc = prefetch_area(&ioas->space, &iova, last, cmd->flags);
-	cmd->out_pages = (iova - first) / PAGE_SIZE;
+	} while (!rc && iova - 1 != last);
+	/* Behind the last byte of all there is 0. */
+	cmd->out_pages = iova == cmd->iova ? 0 :
+			 (iova - 1) / PAGE_SIZE - cmd->iova / PAGE_SIZE + 1;
 	return cmd->out_pages && rc != -EINTR ? 0 : rc;
 }
 

@@ -186,6 +186,44 @@ TEST_CASE("PREFETCH goes on over other mappings, and to where there is none")
 	CHECK(found == pages + 2);
 }
 
+TEST_CASE("PREFETCH of all there is")
+{
+	const World world;
+	std::uint64_t found = 0;
+
+	world.map(world.memory.va(), 2 * page_size, map_rw_fixed, 0);
+	/* From the first page to the last one. */
+	CHECK(try_prefetch(world.context, world.ioas, 0, all_ones - page_size + 2, 0,
+			   &found) == ok);
+	CHECK(found == 2);
+	CHECK(try_prefetch(world.context, world.ioas, 1, all_ones, 0, &found) == ok);
+	CHECK(found == 2);
+	CHECK(try_prefetch(world.context, world.ioas, 0, all_ones, prefetch_present,
+			   &found) == ok);
+	CHECK(found == 2);
+}
+
+TEST_CASE("PREFETCH of mappings that begin and end in the midst of a page")
+{
+	const Context context;
+	const std::uint32_t ioas = context.ioas();
+	const Memory memory(4 * page_size);
+	const std::uint64_t from = iova + 1;
+	std::uint64_t found = 0;
+
+	REQUIRE(context.try_map(ioas, memory.va() + 1, 2 * page_size, from) == ok);
+	CHECK(try_prefetch(context, ioas, from, 2 * page_size, 0, &found) == ok);
+	CHECK(found == 3);
+	CHECK(try_prefetch(context, ioas, from + 10, 5, 0, &found) == ok);
+	CHECK(found == 1);
+	CHECK(try_prefetch(context, ioas, from - 1, 1, 0, &found) == Errno{ENOENT});
+	CHECK(try_prefetch(context, ioas, from + 2 * page_size, 1, 0, &found) ==
+	      Errno{ENOENT});
+	/* What follows in the same page is none of it. */
+	CHECK(try_prefetch(context, ioas, from + 2 * page_size - 1, 2, 0, &found) == ok);
+	CHECK(found == 1);
+}
+
 TEST_CASE("PREFETCH by another process finds pages of the owner")
 {
 	const World world;
