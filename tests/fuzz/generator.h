@@ -65,7 +65,6 @@ class Generator {
 	bool fill_ondemand(Op &op);
 	void fill_map_ondemand(Op &op);
 	void fill_prefetch(Op &op);
-	void fill_prefetch_range(Op &op);
 	void fill_query_ondemand(Op &op);
 	void relieve_iotlbs(Op &op);
 	void relieve_devices(Op &op);

@@ -51,14 +51,6 @@ void Generator::fill_map_ondemand(Op &op)
 
 void Generator::fill_prefetch(Op &op)
 {
-	fill_prefetch_range(op);
-	// Not from the first page of all to the last: of that, nothing at all is found.
-	if (op[F::iova] < page_size && last_of(op[F::iova], op[F::length]) >= -page_size)
-		op[F::length] -= page_size;
-}
-
-void Generator::fill_prefetch_range(Op &op)
-{
 	std::uint64_t first;
 	const Area *area = pick_ondemand(ioas_of(op), first);
 

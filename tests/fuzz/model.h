@@ -71,7 +71,6 @@ struct Ioas {
 	bool conforms(std::uint64_t to = page_size) const;
 	void collect_reserved();
 	bool ondemand() const;
-	bool one_thing(const Range &range);
 	// The first area that ends at or behind an IOVA.
 	std::map<std::uint64_t, Area>::iterator at(std::uint64_t iova);
 	bool mapped(const Range &range);

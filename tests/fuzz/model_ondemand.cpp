@@ -65,15 +65,6 @@ bool Ioas::ondemand() const
 	});
 }
 
-// Is all of a range mapped as one, or nothing?
-bool Ioas::one_thing(const Range &range)
-{
-	const auto area = at(range.first);
-
-	return area == areas.end() || area->first > range.last ||
-	       (area->first <= range.first && area->second.last >= range.last);
-}
-
 Expect Model::map_ondemand(const Op &op)
 {
 	const std::uint64_t va = op[F::va], length = op[F::length], flags = op[F::flags];
@@ -401,16 +392,12 @@ Expect Model::prefetch(const Op &op)
 	demand(!wrong, wrong);
 	demand(last != all_ones && length != all_ones, unmodelled);
 	const auto ioas = find(op);
-	// Without on-demand mappings, a page may consist of several things.
-	demand(ioas->one_thing({first & -page_size, first}), unmodelled);
 	for (auto area = ioas->at(first); !pages.error && pages.most <= last; area++) {
 		if (area != ioas->areas.end() && area->first <= pages.most) {
 			prefetch(op, area->first, area->second,
 				 std::min(last, area->second.last), pages);
 			continue;
 		}
-		// Is the page of which the rest is a hole one of those?
-		demand(pages.most % page_size == 0 || pages.most == first, unmodelled);
 		pages.error = ENOENT;
 	}
 	const std::uint64_t sure = pages.pages(pages.sure),
