@@ -15,6 +15,7 @@
 #include <linux/xarray.h>
 
 #include "iommukit_test_abi.h"
+#include "iommukit_test_iotlb_abi.h"
 
 struct file;
 struct task_struct;

@@ -5,6 +5,7 @@
 #include "iotlb.h"
 
 #include "../../kmod/test/iommukit_test_abi.h"
+#include "../../kmod/test/iommukit_test_iotlb_abi.h"
 
 #include <unistd.h>
 
