@@ -144,12 +144,15 @@ struct iommukit_device *iommukit_device_add(struct iommukit_ctx *ctx,
 	return dev;
 }
 
+/* It is unbound, so whatever it could not be kept from it does not use any more. */
 static void leave_group(struct iommukit_device *dev)
 {
 	fault_resolver_put(dev->resolver);
 	device_group_put(dev->ctx, dev->group);
 	if (dev->desc->release)
 		dev->desc->release(dev->desc->priv);
+	if (dev->left)
+		hwpt_leave(dev->left);
 }
 
 /**
@@ -722,7 +725,11 @@ int device_try_detach(struct iommukit_device *dev)
 
 	if (!hwpt)
 		return -EINVAL;
-	hwpt_leave(hwpt);
+	/* Of two that it has left one after the other it may use the last. */
+	if (hwpt_clings(hwpt))
+		swap(dev->left, hwpt);
+	if (hwpt)
+		hwpt_leave(hwpt);
 	return 0;
 }
 
@@ -731,7 +738,8 @@ int device_try_detach(struct iommukit_device *dev)
  * @idev: an attached device
  *
  * What its group uses stays in use until the last of the group is detached; from then
- * on all DMA of the group is refused.
+ * on all DMA of the group is refused. If the IOMMU fails to do that, the HWPT stays until
+ * the device is unbound.
  *
  * Context: process context, may sleep. Cannot fail.
  */

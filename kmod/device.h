@@ -165,6 +165,7 @@ struct device_group {
  * @turn: number of the attachment: faults of the last one are of no use any more
  * @resolver: answers them if there is no queue, and the kernel can
  * @short_of_memory: so many groups in a row got no answer of it for want of memory
+ * @left: what it was detached from and may still use, or NULL; see hwpt_clings()
  */
 struct iommukit_device {
 	struct iommukit_object obj;
@@ -177,6 +178,7 @@ struct iommukit_device {
 	unsigned int turn;
 	struct fault_resolver *resolver;
 	atomic_t short_of_memory;
+	struct hwpt *left;
 };
 
 /**
@@ -263,6 +265,7 @@ void hwpt_leave(struct hwpt *hwpt);
 void hwpt_failure_init(struct hwpt *hwpt);
 void hwpt_failure_retry(struct hwpt *hwpt);
 void hwpt_failure_clings(struct hwpt *hwpt);
+bool hwpt_clings(struct hwpt *hwpt);
 void hwpt_failure_end(struct hwpt *hwpt);
 
 int hwpt_cmd_alloc(struct iommukit_ucmd *ucmd);

@@ -170,9 +170,10 @@ struct domain_owner {
  * @dirty_tracking: writes are noted
  * @faults: devices ask for what is not mapped, and wait for it
  * @anomalous: it has unmapped something else than asked, and listeners were told
+ * @failed: it has kept pages: nothing comes into it any more
  *
- * All but @observer, @kept, @dirty_tracking and @anomalous is constant once the domain
- * is used.
+ * All but @observer, @kept, @dirty_tracking, @anomalous and @failed is constant once the
+ * domain is used.
  */
 struct domain {
 	const struct domain_ops *ops;
@@ -185,6 +186,7 @@ struct domain {
 	bool dirty_tracking;
 	bool faults;
 	atomic_t anomalous;
+	bool failed;
 };
 
 /* A device has written, and its access has not ended yet. */

@@ -94,13 +94,16 @@ static bool same_chunk(const struct device_request *a,
 	       a->address / ONDEMAND_CHUNK == b->address / ONDEMAND_CHUNK;
 }
 
-/* Whether what was found for @a is what @b asks for. */
-static bool answers(const struct device_request *a,
+/*
+ * Whether what became of @a is what becomes of @b: if it was found, who wants less has it
+ * as well; if not, that may be what is missing.
+ */
+static bool answers(const struct device_request *a, int rc,
 		    const struct device_request *b)
 {
 	return a->pages && a->pages == b->pages && a->address == b->address &&
 	       (a->iova & PAGE_MASK) == (b->iova & PAGE_MASK) &&
-	       !(b->prot & ~a->prot);
+	       (rc ? b->prot == a->prot : !(b->prot & ~a->prot));
 }
 
 /* No lock of ours is held. Whom they belong to may free them. */
@@ -193,7 +196,7 @@ static void take_answered(struct fault_worker *w,
 	if (*rc && may_have_changed(r, job))
 		*rc = -EAGAIN;
 	list_for_each_entry_safe(req, next, &w->requests, link) {
-		if (req != w->now && !answers(job, req))
+		if (req != w->now && !answers(job, *rc, req))
 			continue;
 		list_move_tail(&req->link, answered);
 		r->outstanding--;
@@ -302,6 +305,7 @@ static void add_request(struct fault_resolver *r, struct device_request *req)
  *		been detached
  *	-EAGAIN	the device is to ask again: what was mapped there is on its way, or has
  *		gone meanwhile; it took too long; or the device translates by another HWPT
+ *	-EINVAL	drivers were asked to unpin what is mapped there, and it is closed
  *	-EPERM	the mapping does not allow it
  *	-EFAULT	the process has nothing there, or has gone
  *	-EIO	an IO page table has kept pages of this memory
@@ -316,7 +320,8 @@ static void add_request(struct fault_resolver *r, struct device_request *req)
  *
  * Context: any but NMI.
  * Return: 0; -ENODEV if the device is not attached to a HWPT that the kernel finds pages
- * for; -EAGAIN if too many are outstanding. On failure none of them will be done.
+ * for; -EIO if the context is dead; -EAGAIN if too many are outstanding. On failure none
+ * of them will be done.
  */
 int device_fault_async(struct iommukit_device *dev, struct device_request *reqs,
 		       unsigned int nr)
@@ -329,6 +334,8 @@ int device_fault_async(struct iommukit_device *dev, struct device_request *reqs,
 	spin_lock_irqsave(&r->lock, flags);
 	if (!r->space)
 		rc = -ENODEV;
+	else if (ctx_check(dev->ctx))
+		rc = -EIO;
 	else if (nr > OUTSTANDING_MAX - r->outstanding)
 		rc = -EAGAIN;
 	for (i = 0; !rc && i < nr; i++)

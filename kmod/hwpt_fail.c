@@ -6,9 +6,9 @@
  * neither sleep nor allocate; all that it can do at once is to make the context dead, so
  * that nothing comes to the HWPT any more.
  *
- * What cannot be cut off keeps the pages until its devices are detached, or at the worst
- * until the HWPT ends. As long as that is there so is the file of its context, and by that
- * the module.
+ * What cannot be cut off keeps the pages until its devices are detached, or if that does
+ * not help until they are unbound: the HWPT stays as long. So does the file of its context,
+ * and by that the module.
  */
 #include <linux/printk.h>
 #include <linux/workqueue.h>
@@ -94,13 +94,27 @@ void hwpt_failure_retry(struct hwpt *hwpt)
  * hwpt_failure_clings - a group of devices was detached, and could not be cut off
  * @hwpt: what it may still use, although nobody knows of it any more
  *
- * If its domain fails, or has failed, pages stay until it ends: nobody can do more.
+ * If its domain fails, or has failed, pages stay until it ends, which is not before the
+ * device is unbound: nobody can do more.
  *
  * Context: any.
  */
 void hwpt_failure_clings(struct hwpt *hwpt)
 {
 	WRITE_ONCE(hwpt_of_tables(hwpt)->failure.clings, true);
+}
+
+/**
+ * hwpt_clings - whether a device that was detached may still use it
+ * @hwpt: the HWPT
+ *
+ * Then it must not end before the device is unbound.
+ *
+ * Context: any.
+ */
+bool hwpt_clings(struct hwpt *hwpt)
+{
+	return READ_ONCE(hwpt_of_tables(hwpt)->failure.clings);
 }
 
 /**

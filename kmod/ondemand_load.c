@@ -48,6 +48,7 @@ static void list_kept(struct ondemand *od, struct ondemand_attachment *att,
 {
 	struct domain *domain = att->domain;
 
+	WRITE_ONCE(domain->failed, true);
 	if (att->listed)
 		return;
 	att->listed = true;
@@ -355,7 +356,7 @@ static int load_extent(struct ondemand *od, struct ondemand_chunk *chunk,
  *
  * Context: as who holds the lock; does not sleep.
  * Return: 0, also if they do not belong there any more; -ENOMEM; -EIO if a domain has kept
- * pages of this memory, or does so now.
+ * pages of this memory, or the domain pages of any, or does so now.
  */
 int ondemand_load_pages(struct ondemand *od, struct ondemand_chunk *chunk,
 			const struct ondemand_loading *l)
@@ -375,6 +376,9 @@ int ondemand_load_pages(struct ondemand *od, struct ondemand_chunk *chunk,
 	/* Something else may have taken its place. */
 	if (!att || att->first + (l->iova - att->iova) != l->address)
 		return 0;
+	/* Of other memory, maybe: what comes there would be kept as well. */
+	if (READ_ONCE(att->domain->failed))
+		return -EIO;
 	load = get_load(chunk, att, l->spare);
 	step = load_step(load);
 	from = att->first > base + l->from * PAGE_SIZE ?

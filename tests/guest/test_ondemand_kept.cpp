@@ -108,6 +108,12 @@ struct World : OndemandWorld {
 		CHECK(try_mock_fault(context, mock, iova, page_size) == Errno{EIO});
 		CHECK(touch(0) == Errno{EIO});
 		CHECK(try_prefetch(context, ioas, iova, size) == Errno{EIO});
+		/* Nor does it help to ask without waiting. */
+		const std::uint32_t before = mock_stats(context, mock).failure;
+
+		CHECK(try_mock_report(context, mock, {{iova, fault_read, 0}}) == ok);
+		CHECK(mock_await(context, mock) == ok);
+		CHECK(mock_stats(context, mock).failure == before + 1);
 	}
 
 	Memory memory{size, Memory::Kind::private_anonymous};
@@ -166,6 +172,16 @@ TEST_CASE("pages of a HWPT whose devices cannot be cut off stay until they leave
 	SECTION("the device leaves")
 	{
 		cling.reset();
+		world.context.destroy(world.mock.stdev);
+		CHECK(world.settles());
+	}
+	SECTION("its driver detaches it, which does not help")
+	{
+		CHECK(mock_detach(world.context, world.mock) == ok);
+		CHECK(world.kept() == 2);
+		CHECK(try_mock_write(world.context, world.mock, iova + 3 * page_size,
+				     data.data(), page_size) == ok);
+		CHECK(in_child([&] { return gets_one_of(frames); }) == 0);
 		world.context.destroy(world.mock.stdev);
 		CHECK(world.settles());
 	}
