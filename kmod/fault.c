@@ -149,11 +149,15 @@ void device_route_faults(struct iommukit_device *dev, const struct hwpt *hwpt)
 	struct fault_queue *old, *queue = hwpt ? hwpt->queue : NULL;
 
 	lockdep_assert_held(&dev->group->lock);
+	/* The kernel is asked first: who reports finds one of both at any time. */
+	if (!queue)
+		fault_resolver_move(dev->resolver, hwpt);
 	spin_lock_irq(&dev->faults_lock);
 	old = dev->queue;
 	WRITE_ONCE(dev->queue, queue);
 	spin_unlock_irq(&dev->faults_lock);
-	fault_resolver_move(dev->resolver, hwpt);
+	if (queue)
+		fault_resolver_move(dev->resolver, hwpt);
 	if (old)
 		queue_leave(old, dev, queue);
 }
@@ -230,7 +234,7 @@ static bool has_route(const struct iommukit_device *dev)
  * Context: any but NMI.
  * Return: 0; -ENODEV if the device is not attached to anything with a queue, or for
  * which the kernel finds pages; -EBUSY if too much waits in the queue, -EAGAIN if so
- * with the kernel; -ENOMEM.
+ * with the kernel; -EIO if the context is dead; -ENOMEM.
  * On failure there will be no answer.
  */
 int device_report_faults(struct iommukit_device *dev,

@@ -105,7 +105,7 @@ int device_report_faults(struct iommukit_device *dev,
 			 void (*answer)(void *priv, u32 code), void *priv);
 
 /* fault_ondemand.c */
-u32 device_fault_code(int rc);
+u32 device_fault_code(struct iommukit_device *dev, int rc);
 int device_resolve_faults(struct iommukit_device *dev,
 			  const struct device_fault *faults, unsigned int nr,
 			  void (*answer)(void *priv, u32 code), void *priv);

@@ -57,11 +57,32 @@ static int first_error(const struct asked_group *group)
 	return 0;
 }
 
-static u32 answer_of(struct iommukit_device *dev, int rc)
+static u32 code_of(int rc)
+{
+	switch (rc) {
+	case 0:
+	case -EAGAIN:
+		return IOMMUKIT_PAGE_RESP_SUCCESS;
+	case -EIO:
+		return DEVICE_RESP_FAILURE;
+	default:
+		return IOMMUKIT_PAGE_RESP_INVALID;
+	}
+}
+
+/**
+ * device_fault_code - what a device is told
+ * @dev: the device
+ * @rc: 0 or an errno of its fault, or of device_report_faults()
+ *
+ * Context: any.
+ * Return: one of IOMMUKIT_PAGE_RESP_*, or DEVICE_RESP_FAILURE.
+ */
+u32 device_fault_code(struct iommukit_device *dev, int rc)
 {
 	if (rc != -ENOMEM) {
 		atomic_set(&dev->short_of_memory, 0);
-		return device_fault_code(rc);
+		return code_of(rc);
 	}
 	return atomic_inc_return(&dev->short_of_memory) <= SHORT_OF_MEMORY_MAX ?
 	       IOMMUKIT_PAGE_RESP_SUCCESS : IOMMUKIT_PAGE_RESP_INVALID;
@@ -73,7 +94,7 @@ static void request_done(struct device_request *req)
 
 	if (!atomic_dec_and_test(&group->left))
 		return;
-	group->answer(group->priv, answer_of(group->dev, first_error(group)));
+	group->answer(group->priv, device_fault_code(group->dev, first_error(group)));
 	kfree(group);
 }
 
@@ -98,26 +119,6 @@ static void fill_request(struct device_request *req,
 	req->rc = is_allowed(fault) ? 0 : -EPERM;
 	req->done = request_done;
 	req->priv = group;
-}
-
-/**
- * device_fault_code - what a device is told
- * @rc: 0 or an errno of its fault, or of device_report_faults()
- *
- * Return: one of IOMMUKIT_PAGE_RESP_*, or DEVICE_RESP_FAILURE.
- */
-u32 device_fault_code(int rc)
-{
-	switch (rc) {
-	case 0:
-	case -EAGAIN:
-	case -ENOMEM:
-		return IOMMUKIT_PAGE_RESP_SUCCESS;
-	case -EIO:
-		return DEVICE_RESP_FAILURE;
-	default:
-		return IOMMUKIT_PAGE_RESP_INVALID;
-	}
 }
 
 /**

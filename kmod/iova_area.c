@@ -182,23 +182,25 @@ struct iova_area *iova_area_get(struct iova_space *space, unsigned long iova)
  * @iova: the IOVA
  *
  * Context: any but NMI. Undone by iova_area_idle().
- * Return: the area; -ENOENT if nothing is mapped there; -EAGAIN if what is there is
- * being cut, mapped or unmapped.
+ * Return: the area; -ENOENT if nothing is mapped there; -EINVAL if drivers were asked to
+ * unpin it; -EAGAIN if what is there is being cut, mapped or unmapped.
  */
 struct iova_area *iova_area_get_now(struct iova_space *space, unsigned long iova)
 {
 	struct iova_area *area;
+	int rc = -ENOENT;
 
 	rcu_read_lock();
 	area = iova_space_lookup(space, iova);
-	if (!area)
-		area = ERR_PTR(-ENOENT);
-	else if (area_enter(area))
-		area = ERR_PTR(-EAGAIN);
-	else
-		area_note(space, area);
+	if (area) {
+		rc = area_enter(area);
+		if (!rc)
+			area_note(space, area);
+		else if (rc != -EINVAL)
+			rc = -EAGAIN;
+	}
 	rcu_read_unlock();
-	return area;
+	return rc ? ERR_PTR(rc) : area;
 }
 
 /*

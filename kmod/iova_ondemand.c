@@ -116,7 +116,7 @@ int iova_space_fault(struct iova_space *space, const struct domain *domain,
  *
  * Context: any but NMI.
  * Return: 0; -ENOENT if nothing is mapped there; -EPERM if the area does not allow it;
- * -EAGAIN if that cannot be told at the moment.
+ * -EINVAL if drivers were asked to unpin it; -EAGAIN if that cannot be told at the moment.
  */
 int iova_space_fault_now(struct iova_space *space, unsigned long iova,
 			 unsigned int prot, struct pages **pages,
@@ -149,8 +149,9 @@ bool iova_space_shows(struct iova_space *space, unsigned long iova,
 	struct iova_area *area = iova_area_get_now(space, iova);
 	bool same;
 
+	/* It is closed, maybe for good, and still what is mapped there. */
 	if (IS_ERR(area))
-		return false;
+		return area == ERR_PTR(-EINVAL);
 	same = area->pages == pages && page_address_at(area, iova) == address;
 	iova_area_idle(space, area);
 	return same;

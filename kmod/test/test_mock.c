@@ -510,7 +510,7 @@ static void mock_report(struct mock_device *mock,
 		return;
 	if (ret == -EAGAIN)
 		atomic_inc(&mock->again);
-	mock_answer(mock, device_fault_code(ret));
+	mock_answer(mock, device_fault_code(mock->dev, ret));
 }
 
 int test_trigger_iopf(const struct test_request *req)
