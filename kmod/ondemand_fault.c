@@ -8,6 +8,7 @@
  */
 #include <linux/hmm.h>
 #include <linux/ktime.h>
+#include <linux/memcontrol.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -512,19 +513,10 @@ static long fault_until_done(struct fault *f)
 	}
 }
 
-static long fault_in_chunk(struct fault *f)
+static long fault_with_memory(struct fault *f)
 {
-	struct mm_struct *mm = fault_mm(f);
 	long rc = -ENOMEM;
 
-	if (READ_ONCE(f->od->dead))
-		return -EIO;
-	if (atomic_dec_if_positive(&forced_nomem) >= 0)
-		return -ENOMEM;
-	if (!mmget_not_zero(mm)) {
-		WRITE_ONCE(f->od->dead_mm, true);
-		return -EFAULT;
-	}
 	f->pfns = fail_alloc(kmalloc_array(ONDEMAND_CHUNK_PAGES,
 					   sizeof(*f->pfns), GFP_KERNEL));
 	f->chunk = ondemand_chunk_get(f->od, ondemand_chunk_nr(f->base));
@@ -534,6 +526,28 @@ static long fault_in_chunk(struct fault *f)
 		ondemand_chunk_put(f->chunk);
 	ondemand_load_free(f->spare);
 	kfree(f->pfns);
+	return rc;
+}
+
+static long fault_in_chunk(struct fault *f)
+{
+	struct mm_struct *mm = fault_mm(f);
+	struct mem_cgroup *owner, *outer;
+	long rc;
+
+	if (READ_ONCE(f->od->dead))
+		return -EIO;
+	if (atomic_dec_if_positive(&forced_nomem) >= 0)
+		return -ENOMEM;
+	/* If it is about to go, that is noted when it is announced. */
+	if (!mmget_not_zero(mm))
+		return -EFAULT;
+	/* Tables are charged to whose memory it is, whoever needs them. */
+	owner = get_mem_cgroup_from_mm(mm);
+	outer = set_active_memcg(owner);
+	rc = fault_with_memory(f);
+	set_active_memcg(outer);
+	mem_cgroup_put(owner);
 	mmput_async(mm);
 	return rc;
 }
