@@ -109,10 +109,12 @@ static int put_owner(struct sk_buff *skb, const struct iommukit_ctx *ctx)
 	u64 age = ktime_get_boottime_ns() - ctx->created;
 	int rc = 0;
 
+	/* Whoever cannot see the process is not told its name either. */
 	if (pid)
-		rc = nla_put_u32(skb, IOMMUKIT_NL_A_CONTEXT_PID, pid);
+		rc = nla_put_u32(skb, IOMMUKIT_NL_A_CONTEXT_PID, pid) ?:
+		     nla_put_string(skb, IOMMUKIT_NL_A_CONTEXT_COMM,
+				    ctx->comm);
 	return rc ?:
-	       nla_put_string(skb, IOMMUKIT_NL_A_CONTEXT_COMM, ctx->comm) ?:
 	       nla_put_u32(skb, IOMMUKIT_NL_A_CONTEXT_UID,
 			   from_kuid_munged(current_user_ns(), ctx->uid)) ?:
 	       nla_put_u64_64bit(skb, IOMMUKIT_NL_A_CONTEXT_AGE_MS,
@@ -411,7 +413,11 @@ static const struct genl_ops netlink_ops[] = {
 };
 
 static const struct genl_multicast_group netlink_groups[] = {
-	[NETLINK_EVENTS] = { .name = IOMMUKIT_NL_MCGRP_EVENTS },
+	/* Each listener makes events dearer for all, and they name IOVA. */
+	[NETLINK_EVENTS] = {
+		.name = IOMMUKIT_NL_MCGRP_EVENTS,
+		.flags = GENL_MCAST_CAP_NET_ADMIN,
+	},
 };
 
 struct genl_family netlink_family = {

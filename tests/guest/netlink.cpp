@@ -201,8 +201,15 @@ void Netlink::listen(int receive_buffer)
 	if (receive_buffer)
 		REQUIRE(setsockopt(fd(), SOL_SOCKET, SO_RCVBUFFORCE, &receive_buffer,
 				   sizeof(receive_buffer)) == 0);
-	REQUIRE(setsockopt(fd(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group,
-			   sizeof(group)) == 0);
+	REQUIRE(try_listen() == ok);
+}
+
+Errno Netlink::try_listen() const
+{
+	return Errno{setsockopt(fd(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group,
+				sizeof(group))
+			     ? errno
+			     : 0};
 }
 
 void Netlink::send(const NetlinkRequest &request, std::uint32_t seq) const

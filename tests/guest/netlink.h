@@ -68,6 +68,7 @@ class Netlink {
 	std::uint16_t number() const { return family; }
 	/* Events come from now on. */
 	void listen(int receive_buffer = 0);
+	Errno try_listen() const;
 
 	/* @between is called after each part of a long answer. */
 	NetlinkAnswer ask(

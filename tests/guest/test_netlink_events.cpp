@@ -419,6 +419,17 @@ TEST_CASE("a page table that does not let go")
 	CHECK(world.listener.drain(IOMMUKIT_NL_CMD_OD_DEAD).events == 0);
 }
 
+TEST_CASE("only administrators listen")
+{
+	CHECK(in_child([] {
+		      const Netlink netlink;
+
+		      if (become_user(1000, 0))
+			      return 1;
+		      return netlink.try_listen() == Errno{EPERM} ? 0 : 2;
+	      }) == 0);
+}
+
 TEST_CASE("what happens while nobody listens is not told later")
 {
 	constexpr std::uint64_t size = 4 * page_size;

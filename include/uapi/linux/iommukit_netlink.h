@@ -2,8 +2,8 @@
 /*
  * Who has opened /dev/iommukit, what objects there are, and what becomes of them,
  * as seen from any process of the initial network namespace. Requests are checked
- * strictly, and every refusal says why. Reading needs no privilege. Nothing is
- * said of user addresses.
+ * strictly, and every refusal says why. Reading needs no privilege, and tells no
+ * addresses; to listen to events, which name IOVA, needs CAP_NET_ADMIN.
  *
  * Made from Documentation/netlink/iommukit.yaml by scripts/netlink-spec.
  */
