@@ -422,6 +422,9 @@ Expect Model::copy(const Op &op)
 		for (const int error : {unfit.error, unfit.other})
 			if (error && error != refused.error && error != refused.other)
 				demand(!std::exchange(refused.other, error), unmodelled);
+		// Nor which comes first of a part's permission and of where it begins.
+		if (refused.error == EPERM && !refused.other && first % page_size)
+			refused.other = EINVAL;
 		throw refused;
 	}
 }
