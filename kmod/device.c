@@ -224,8 +224,7 @@ static int prepare_msi(struct iommukit_device *dev, struct hwpt *hwpt)
 
 	if (!region)
 		return 0;
-	if (hwpt->parent)
-		hwpt = hwpt->parent;
+	hwpt = hwpt_of_tables(hwpt);
 	mutex_lock(&msi_lock);
 	if (!hwpt->msi) {
 		rc = fail_point(-ENOMEM) ?:
@@ -477,7 +476,7 @@ static struct ioas *hold_ioas(struct iommukit_device *dev,
 	if (is_attached(dev)) {
 		struct hwpt *hwpt = dev->group->hwpt;
 
-		*domain = hwpt->parent ? hwpt->parent->domain : hwpt->domain;
+		*domain = hwpt_of_tables(hwpt)->domain;
 		ioas = hwpt->ioas;
 		object_hold(&ioas->obj);
 	}

@@ -236,6 +236,12 @@ struct hwpt {
 	unsigned long msi_base;
 };
 
+/* Whose tables those of a HWPT lead to: what is mapped for its devices is in there. */
+static inline struct hwpt *hwpt_of_tables(struct hwpt *hwpt)
+{
+	return hwpt->parent ?: hwpt;
+}
+
 struct iommukit_device *iommukit_device_add(struct iommukit_ctx *ctx,
 					    const struct device_desc *desc,
 					    u32 *id);

@@ -87,7 +87,7 @@ static bool group_block(struct device_group *group, const struct hwpt *hwpt)
 	bool blocked = true;
 
 	mutex_lock(&group->lock);
-	if (group->hwpt && (group->hwpt == hwpt || group->hwpt->parent == hwpt)) {
+	if (group->hwpt && hwpt_of_tables(group->hwpt) == hwpt) {
 		struct iommukit_device *dev =
 			list_first_entry(&group->attached,
 					 struct iommukit_device, link);

@@ -144,7 +144,7 @@ void device_same_turn(struct iommukit_device *dev)
  *
  * Context: may sleep, but neither waits for memory nor for user space.
  */
-void device_route_faults(struct iommukit_device *dev, const struct hwpt *hwpt)
+void device_route_faults(struct iommukit_device *dev, struct hwpt *hwpt)
 {
 	struct fault_queue *old, *queue = hwpt ? hwpt->queue : NULL;
 

@@ -99,7 +99,7 @@ int fault_queue_cmd_alloc(struct iommukit_ucmd *ucmd);
 
 void device_new_turn(struct iommukit_device *dev);
 void device_same_turn(struct iommukit_device *dev);
-void device_route_faults(struct iommukit_device *dev, const struct hwpt *hwpt);
+void device_route_faults(struct iommukit_device *dev, struct hwpt *hwpt);
 int device_report_faults(struct iommukit_device *dev,
 			 const struct device_fault *faults, unsigned int nr,
 			 void (*answer)(void *priv, u32 code), void *priv);
@@ -141,7 +141,7 @@ int device_fault_async(struct iommukit_device *dev, struct device_request *reqs,
 		       unsigned int nr);
 bool device_faults_async(const struct iommukit_device *dev);
 void fault_resolver_prepare(struct fault_resolver *r, bool moving);
-void fault_resolver_move(struct fault_resolver *r, const struct hwpt *hwpt);
+void fault_resolver_move(struct fault_resolver *r, struct hwpt *hwpt);
 struct fault_resolver *fault_resolver_create(void);
 void fault_resolver_put(struct fault_resolver *r);
 

@@ -358,16 +358,13 @@ bool device_faults_async(const struct iommukit_device *dev)
 /* ---- attaching ---- */
 
 /* What a device asks for as long as it is attached there, if that is the kernel's. */
-static struct ioas *resolved_by_kernel(const struct hwpt *hwpt,
+static struct ioas *resolved_by_kernel(struct hwpt *hwpt,
 				       const struct domain **domain)
 {
-	const struct hwpt *base;
-
 	if (!hwpt || hwpt->queue)
 		return NULL;
-	base = hwpt->parent ?: hwpt;
-	*domain = base->domain;
-	return base->domain->faults ? base->ioas : NULL;
+	*domain = hwpt_of_tables(hwpt)->domain;
+	return (*domain)->faults ? hwpt->ioas : NULL;
 }
 
 static void take_all(struct fault_resolver *r, struct list_head *list)
@@ -408,7 +405,7 @@ void fault_resolver_prepare(struct fault_resolver *r, bool moving)
  *
  * Context: may sleep, but waits for no memory.
  */
-void fault_resolver_move(struct fault_resolver *r, const struct hwpt *hwpt)
+void fault_resolver_move(struct fault_resolver *r, struct hwpt *hwpt)
 {
 	const struct domain *domain = NULL;
 	struct ioas *ioas = resolved_by_kernel(hwpt, &domain);

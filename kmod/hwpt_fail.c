@@ -73,12 +73,6 @@ void hwpt_failure_init(struct hwpt *hwpt)
 	hwpt->domain->owner.opaque = hwpt;
 }
 
-/* Whose tables those of a HWPT lead to */
-static struct hwpt *hwpt_of_tables(struct hwpt *hwpt)
-{
-	return hwpt->parent ?: hwpt;
-}
-
 /**
  * hwpt_failure_retry - a group of devices that could not be cut off has left
  * @hwpt: what it has left, which it still keeps
