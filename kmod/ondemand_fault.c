@@ -561,6 +561,22 @@ static long fault_and_count(struct fault *f)
 	return rc;
 }
 
+/* For one page at first */
+static struct fault fault_from(struct ondemand *od, unsigned long address,
+			       unsigned int flags, const struct domain *domain,
+			       unsigned long iova)
+{
+	return (struct fault){
+		.od = od,
+		.domain = domain,
+		.iova = iova,
+		.base = round_down(address, ONDEMAND_CHUNK),
+		.first = ondemand_page_nr(address),
+		.last = ondemand_page_nr(address),
+		.flags = flags,
+	};
+}
+
 /**
  * ondemand_fault - find pages
  * @od: the memory, which the caller keeps from ending
@@ -587,14 +603,7 @@ long ondemand_fault(struct ondemand *od, unsigned long address,
 		    unsigned long npages, unsigned int flags,
 		    const struct domain *domain, unsigned long iova)
 {
-	struct fault f = {
-		.od = od,
-		.domain = domain,
-		.iova = iova,
-		.base = round_down(address, ONDEMAND_CHUNK),
-		.first = ondemand_page_nr(address),
-		.flags = flags,
-	};
+	struct fault f = fault_from(od, address, flags, domain, iova);
 
 	f.last = min(f.first + npages, ONDEMAND_CHUNK_PAGES) - 1;
 	return fault_and_count(&f);
@@ -619,17 +628,11 @@ int ondemand_fault_until(struct ondemand *od, unsigned long address, bool write,
 			 const struct domain *domain, unsigned long iova,
 			 unsigned long deadline)
 {
-	struct fault f = {
-		.od = od,
-		.domain = domain,
-		.iova = iova,
-		.base = round_down(address, ONDEMAND_CHUNK),
-		.first = ondemand_page_nr(address),
-		.last = ondemand_page_nr(address),
-		.flags = write ? ONDEMAND_FAULT_WRITE : 0,
-		.limited = true,
-		.deadline = deadline,
-	};
+	struct fault f = fault_from(od, address,
+				    write ? ONDEMAND_FAULT_WRITE : 0, domain,
+				    iova);
 
+	f.limited = true;
+	f.deadline = deadline;
 	return min(fault_and_count(&f), 0L);
 }
