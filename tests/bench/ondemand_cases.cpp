@@ -22,10 +22,8 @@ using namespace iommukit::literals;
 namespace {
 
 constexpr Bytes huge_range = 10_GiB;
-constexpr Bytes page = 4_KiB;
-// What a device touches at once, and a chunk of the table.
+// What a device touches at once.
 constexpr Bytes window = 64_KiB;
-constexpr Bytes chunk = 2_MiB;
 
 Figures measure_map(Bytes length, Bytes peer_length)
 {

@@ -18,8 +18,6 @@ using namespace iommukit::literals;
 
 namespace {
 
-constexpr Bytes page = 4_KiB;
-constexpr Bytes chunk = 2_MiB;
 // What a machine pins in a moment.
 constexpr Bytes sparse = 256_MiB;
 constexpr std::uint64_t sparse_pages = sparse.value / page.value / 100;

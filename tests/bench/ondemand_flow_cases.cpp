@@ -24,8 +24,6 @@ using namespace iommukit::literals;
 
 namespace {
 
-constexpr Bytes page = 4_KiB;
-
 // ---- kernel threads that copy, none of which has memory of its own ----
 
 struct Copy {

@@ -17,8 +17,6 @@ using namespace iommukit;
 
 namespace {
 
-constexpr std::uint64_t page = 4096;
-
 void forget_all(const Reservation &memory, Bytes length)
 {
 	::madvise(memory.data(), length.value, MADV_DONTNEED);
@@ -87,7 +85,7 @@ void Range::forget() const
 
 void touch_pages(void *first, Bytes length)
 {
-	for (std::uint64_t i = 0; i < length.value; i += page)
+	for (std::uint64_t i = 0; i < length.value; i += page.value)
 		*(static_cast<volatile char *>(first) + i) = 1;
 }
 

@@ -11,6 +11,10 @@
 
 namespace bench {
 
+constexpr iommukit::Bytes page{4UL << 10};
+// Of the table of what is there.
+constexpr iommukit::Bytes chunk{2UL << 20};
+
 // A mock device of an IOAS. It waits for pages if they come on demand.
 class MockDevice {
     public:

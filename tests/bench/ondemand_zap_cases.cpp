@@ -22,7 +22,6 @@ using namespace iommukit::literals;
 
 namespace {
 
-constexpr Bytes page = 4_KiB;
 constexpr Bytes length = 64_MiB;
 constexpr std::uint64_t pages = length.value / page.value;
 // Calls that take so long cannot be told from the clock if they are timed one by one.

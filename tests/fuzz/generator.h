@@ -66,6 +66,7 @@ class Generator {
 	void fill_map_ondemand(Op &op);
 	void fill_prefetch(Op &op);
 	void fill_query_ondemand(Op &op);
+	void spoil(Op &op);
 	void relieve_iotlbs(Op &op);
 	void relieve_devices(Op &op);
 	void suit_devices(Op &op);

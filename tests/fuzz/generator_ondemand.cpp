@@ -49,15 +49,21 @@ void Generator::fill_map_ondemand(Op &op)
 		op[F::length] = page_size << random.below(40);
 }
 
+// Now and then a flag that is not known, or a member that must be 0.
+void Generator::spoil(Op &op)
+{
+	if (random.one_in(60))
+		op[F::flags] = 1UL << random.below(32);
+	op[F::reserved] = random.one_in(80);
+}
+
 void Generator::fill_prefetch(Op &op)
 {
 	std::uint64_t first;
 	const Area *area = pick_ondemand(ioas_of(op), first);
 
 	op[F::flags] = random.below(4);
-	if (random.one_in(60))
-		op[F::flags] = 1UL << random.below(32);
-	op[F::reserved] = random.one_in(80);
+	spoil(op);
 	if (!area || random.one_in(12)) {
 		op[F::iova] = pick_iova(ioas_of(op));
 		op[F::length] = pick_length(op[F::iova]);
@@ -82,9 +88,7 @@ void Generator::fill_query_ondemand(Op &op)
 	const Area *area = pick_ondemand(ioas_of(op), first);
 
 	op[F::flags] = random.one_in(3);
-	if (random.one_in(60))
-		op[F::flags] = 1UL << random.below(32);
-	op[F::reserved] = random.one_in(80);
+	spoil(op);
 	op[F::iova] = area ? first + random.below(area->last - first + 1)
 			   : pick_iova(ioas_of(op));
 	if (random.one_in(8))
