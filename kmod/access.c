@@ -352,10 +352,10 @@ EXPORT_SYMBOL_IOMMUKIT(iommukit_access_destroy);
  * Context: process context, may sleep, no mmap_lock held, and no lock that the
  * driver's unmap takes.
  * Return: 0; -EINVAL if it is attached already, which is the driver's mistake;
- * -ENOENT if there is no such IOAS or IOTLB; -EIO if the context is dead; -EBUSY if it is
- * being detached or replaced, or the IOAS has 65536 accesses; -ENOMEM; -EADDRINUSE if pages shall be
- * pinned and mappings are not aligned to pages; -EOPNOTSUPP if pages shall be pinned,
- * and the IOTLB leads to addresses of its owner; -EINTR on a fatal signal.
+ * -ENOENT if there is no such IOAS or IOTLB; -EIO if the context is dead; -EBUSY if it
+ * is being detached or replaced, or the IOAS has 65536 accesses; -ENOMEM; -EADDRINUSE if
+ * pages shall be pinned and mappings are not aligned to pages; -EOPNOTSUPP if pages shall
+ * be pinned, and the IOTLB leads to addresses of its owner; -EINTR on a fatal signal.
  */
 int iommukit_access_attach(struct iommukit_access *access, u32 ioas_id)
 {

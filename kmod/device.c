@@ -681,8 +681,8 @@ static int change(struct iommukit_device *dev, u32 *pt_id, bool replace)
  * does not suit the device, or the group uses another HWPT; -EBUSY if the device
  * is attached, or being reset; -EADDRINUSE if something is mapped or allowed where the
  * device does not translate, or is not aligned as its IOMMU needs; -EIO if the
- * group is broken, see iommukit_device_replace(), or the context dead; -ENOMEM; -EINTR; -EFAULT and other
- * errnos of iommukit_access_pin_pages(); errnos of the IOMMU driver.
+ * group is broken, see iommukit_device_replace(), or the context dead; -ENOMEM; -EINTR;
+ * -EFAULT and other errnos of iommukit_access_pin_pages(); errnos of the IOMMU driver.
  */
 int iommukit_device_attach(struct iommukit_device *idev, u32 *pt_id)
 {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Fault queues, and which of them a device has, if any. A group of faults is unread, then unanswered, then gone. It always
- * gets exactly one answer: of user space, or INVALID when its device is detached or
- * moved, for then there is nothing any more that user space could have mended.
+ * Fault queues, and which of them a device has, if any. A group of faults is unread, then
+ * unanswered, then gone. It always gets exactly one answer: of user space, or INVALID when
+ * its device is detached or moved, for then there is nothing any more that user space
+ * could have mended.
  */
 #include "fault.h"
 

@@ -108,8 +108,8 @@ client_create(struct iotlb *iotlb, u32 asid,
  * Context: process context, may sleep, no mmap_lock held, and no lock that callbacks
  * take.
  * Return: the client; -ENOENT if there is no such IOTLB; -EINVAL if it has no such address
- * space, or an argument is missing; -EIO if the context is dead; -ENOMEM; -EBUSY, -EADDRINUSE, -EINTR of the access to
- * its IOAS.
+ * space, or an argument is missing; -EIO if the context is dead; -ENOMEM; -EBUSY,
+ * -EADDRINUSE, -EINTR of the access to its IOAS.
  */
 struct iommukit_iotlb_client *
 iommukit_iotlb_attach(struct iommukit_ctx *ictx, u32 iotlb_id, u32 asid,

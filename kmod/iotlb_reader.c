@@ -646,11 +646,11 @@ int iotlb_translate(struct iommukit_iotlb_reader *reader, u64 iova, u64 length,
  * Return: 0; -EDEADLK in a gate or where sleeping is not possible, which is the driver's
  * mistake and reported; -EINVAL, -EOVERFLOW, -EFAULT, -EPERM, -ENOBUFS as
  * iommukit_iotlb_probe(); -EAGAIN with NOMISS; -EFAULT, -EPERM, -ENOENT, -EIO as the
- * server denies it; -EIO if the context is dead; -ETIMEDOUT; -EINTR on a fatal signal; -ERESTARTSYS on any with
- * IOMMUKIT_IOTLB_READER_INTERRUPTIBLE; -ECANCELED if the client is cancelled, or the
- * thread is to stop; -EBUSY if answers are forgotten before they can be used; -ENOTCONN
- * if there was no server yet, or its messages cannot express the address space; -EPIPE if
- * it has gone.
+ * server denies it; -EIO if the context is dead; -ETIMEDOUT; -EINTR on a fatal signal;
+ * -ERESTARTSYS on any with IOMMUKIT_IOTLB_READER_INTERRUPTIBLE; -ECANCELED if the client
+ * is cancelled, or the thread is to stop; -EBUSY if answers are forgotten before they can
+ * be used; -ENOTCONN if there was no server yet, or its messages cannot express the
+ * address space; -EPIPE if it has gone.
  */
 int iommukit_iotlb_translate(struct iommukit_iotlb_reader *reader, u64 iova,
 			     u64 length, u32 prot,

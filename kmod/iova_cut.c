@@ -90,9 +90,9 @@ static void cut_give_up(struct iova_space *space, unsigned long last)
  *	of its area
  *
  * Context: may sleep; killable.
- * Return: 0; -EBUSY if the area is being mapped or unmapped, or is on demand; -EINVAL if the areas
- * would not be aligned, or the area is pinned, or in domains by huge pages; -ENOMEM;
- * -EINTR. On failure nothing has changed.
+ * Return: 0; -EBUSY if the area is being mapped or unmapped, or is on demand; -EINVAL if
+ * the areas would not be aligned, or the area is pinned, or in domains by huge pages;
+ * -ENOMEM; -EINTR. On failure nothing has changed.
  */
 int iova_space_cut(struct iova_space *space, unsigned long last)
 {

@@ -86,8 +86,8 @@ enum iommukit_device_attach_flags {
  *    the context is dead
  *  - ENOMEM, EFAULT, EPERM: what is mapped cannot be pinned
  *
- * After a failure everything is as before, but with the former EIO; and if the structure can be
- * written at first, but not at the end (EFAULT), a replace has been done.
+ * After a failure everything is as before, but with the former EIO; and if the structure
+ * can be written at first, but not at the end (EFAULT), a replace has been done.
  */
 struct iommukit_device_attach {
 	__u32 size;

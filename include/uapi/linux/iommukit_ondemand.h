@@ -76,8 +76,8 @@
  * is kept, for a device may still reach it. All devices of the HWPT, and of those nested
  * in it, are then cut off: they stay attached, but reach nothing any more. When that is
  * done the page is given back; if it cannot be done, the page stays until the devices are
- * detached, at the latest until the HWPT ends, and with it the module. The kernel's log
- * says so.
+ * detached, or if that does not help, until they are unbound, and with it the HWPT and
+ * the module. The kernel's log says so.
  *
  * Where that has happened the context is dead, for ever: each command fails with EIO, but
  * for IOMMUKIT_DESTROY, IOMMUKIT_IOAS_UNMAP, IOMMUKIT_ONDEMAND_QUERY and VFIO's unmap,
