@@ -2,7 +2,9 @@
 #include "stress_ondemand.h"
 #include "stress_calls.h"
 
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -297,13 +299,15 @@ void Shifter::poke()
 		demand(errno == EFAULT, "a page cannot be written");
 }
 
-// Of the memory that is private, the child writes to its own copy.
+// Of the memory that is private, the child writes to its own copy. Descriptors are
+// shared: one in a table of its own would outlive its end in another thread.
 void Shifter::fork()
 {
-	const pid_t child = ::fork();
+	const pid_t child =
+		static_cast<pid_t>(syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0));
 
 	if (child < 0)
-		fail("fork");
+		fail("clone");
 	if (child == 0) {
 		for (std::uint64_t at = 0; at < length / 2; at += page_size)
 			if (pread(memory.foreign.get(), memory.block(0) + at, page_size,
