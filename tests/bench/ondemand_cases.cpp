@@ -9,10 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <barrier>
 #include <stdexcept>
 #include <string>
-#include <thread>
 
 namespace bench {
 
@@ -111,50 +109,6 @@ Figures measure_forget(unsigned pages)
 		});
 }
 
-// How much more two threads find than one, or touch: each a half of the range.
-template <typename What> double speedup(const Range &range, Bytes half, What what)
-{
-	const auto work = [&](unsigned side) {
-		for (std::uint64_t i = 0; i < half.value; i += window.value)
-			what(Bytes(side * half.value + i));
-	};
-	range.forget();
-	const double one = seconds([&] { work(0); });
-	double two = 0;
-
-	range.forget();
-	{
-		std::barrier start(3), end(3);
-		const auto thread = [&](unsigned side) {
-			start.arrive_and_wait();
-			work(side);
-			end.arrive_and_wait();
-		};
-		const std::jthread first(thread, 0U), second(thread, 1U);
-
-		start.arrive_and_wait();
-		two = seconds([&] { end.arrive_and_wait(); });
-	}
-	return 2 * one / two;
-}
-
-Figures measure_two_threads()
-{
-	constexpr Bytes half = 32_MiB;
-	const Range range(Bytes(2 * half.value));
-	Figures figures;
-
-	if (::sysconf(_SC_NPROCESSORS_ONLN) < 2)
-		throw NotHere("there is one processor");
-	for (unsigned i = 0; i < default_rounds; i++) {
-		figures.ours.push_back(
-			speedup(range, half, [&](Bytes at) { range.find(at, window); }));
-		figures.peer.push_back(
-			speedup(range, half, [&](Bytes at) { range.touch(at, window); }));
-	}
-	return figures;
-}
-
 struct RwCase {
 	const char *name;
 	Bytes length;
@@ -206,11 +160,6 @@ void add_ondemand_cases(std::vector<Case> &cases)
 			 .unit = "ns",
 			 .peer_name = "memory without a mapping",
 			 .measure = [] { return measure_forget(3); }});
-	cases.push_back({.name = "ondemand/threads-2",
-			 .unit = "x",
-			 .peer_name = "the process itself, 2 threads to 1",
-			 .measure = measure_two_threads,
-			 .bound = Bound{Bound::Of::ours, Bound::Sense::at_least, 1.6}});
 }
 
 } // namespace bench

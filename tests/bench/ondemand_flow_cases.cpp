@@ -11,11 +11,13 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <barrier>
 #include <chrono>
 #include <cstring>
 #include <fstream>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace bench {
 
@@ -61,6 +63,61 @@ Figures measure_copies(const Copy &copy, unsigned threads)
 	};
 
 	return compare(loop(ondemand), loop(usual));
+}
+
+// ---- two threads that find pages, each in chunks of its own ----
+
+// Twice what one does in the time of two.
+double speedup(double one, double two)
+{
+	return 2 * one / two;
+}
+
+double seconds_of_touching(const Range &range, Bytes half, unsigned threads)
+{
+	std::barrier turn(threads + 1);
+	std::vector<std::jthread> toucher;
+
+	for (unsigned i = 0; i < threads; i++)
+		toucher.emplace_back([&, i] {
+			turn.arrive_and_wait();
+			range.touch(Bytes(i * half.value), half);
+			turn.arrive_and_wait();
+		});
+	turn.arrive_and_wait();
+	return seconds([&] { turn.arrive_and_wait(); });
+}
+
+// Threads of a process would do, but of those User Mode Linux runs one at a time, as the
+// peer shows. It has one lock, too, for all page tables of a process: x86 goes further.
+Figures measure_two_threads()
+{
+	constexpr Bytes half = 32_MiB;
+	const Range range(Bytes(2 * half.value));
+	const KernelLoop kernel;
+	const auto found = [&](unsigned threads) {
+		range.forget();
+		return kernel.run({.op = IOMMUKIT_BENCH_OP_RW_FOREIGN,
+				   .ioas = &range.ioas(),
+				   .iova = first_iova.value,
+				   .length = half,
+				   .stride = half,
+				   .threads = threads,
+				   .write = true},
+				  1);
+	};
+	const auto touched = [&](unsigned threads) {
+		range.forget();
+		return seconds_of_touching(range, half, threads);
+	};
+	Figures figures;
+
+	need_two_processors();
+	for (unsigned round = 0; round < default_rounds; round++) {
+		figures.ours.push_back(speedup(found(1), found(2)));
+		figures.peer.push_back(speedup(touched(1), touched(2)));
+	}
+	return figures;
 }
 
 // ---- a device that reads all of it ----
@@ -232,6 +289,11 @@ void add_ondemand_flow_cases(std::vector<Case> &cases)
 					 },
 				 .bound = Bound{Bound::Of::ratio, Bound::Sense::at_most,
 						copy.most}});
+	cases.push_back({.name = "ondemand/threads-2",
+			 .unit = "x",
+			 .peer_name = "the process itself, 2 threads to 1",
+			 .measure = measure_two_threads,
+			 .bound = Bound{Bound::Of::ours, Bound::Sense::at_least, 1.6}});
 	for (const auto &stream : streams)
 		cases.push_back(
 			{.name = std::string("ondemand/stream-") + stream.name,
