@@ -2,8 +2,10 @@
 /*
  * The generic netlink family: what other processes may ask, and what they are told of.
  *
- *	netlink.c	requests
- *	netlink_event.c	events
+ *	netlink.c		the family, and what its requests share
+ *	netlink_context.c	requests: contexts
+ *	netlink_object.c	requests: objects
+ *	netlink_event.c		events
  *
  * What it looks like is in Documentation/netlink/iommukit.yaml.
  *
