@@ -11,20 +11,51 @@
 #include <linux/interval_tree.h>
 #include <linux/iommukit.h>
 #include <linux/mm.h>
+#include <linux/percpu.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "access.h"
 #include "compat.h"
+#include "describe.h"
 #include "fail.h"
 #include "ioas.h"
 #include "pages.h"
 #include "private.h"
 #include "test_hooks.h"
 
+static u64 count_copies(const struct iommukit_access *access)
+{
+	u64 copies = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		copies += READ_ONCE(*per_cpu_ptr(access->copies, cpu));
+	return copies;
+}
+
+static int access_describe(struct iommukit_object *obj, struct sk_buff *skb)
+{
+	const struct iommukit_access *access =
+		container_of(obj, struct iommukit_access, obj);
+	u32 place_id = READ_ONCE(access->place_id);
+	int rc = 0;
+
+	if (place_id)
+		rc = describe_u32(skb, IOMMUKIT_NL_A_ACCESS_STAGE_ID, place_id);
+	return rc ?:
+	       describe_string(skb, IOMMUKIT_NL_A_ACCESS_DRIVER, access->driver) ?:
+	       describe_u64(skb, IOMMUKIT_NL_A_ACCESS_PINS,
+			    READ_ONCE(access->nr_pins), IOMMUKIT_NL_A_ACCESS_PAD) ?:
+	       describe_u64(skb, IOMMUKIT_NL_A_ACCESS_COPIES,
+			    count_copies(access), IOMMUKIT_NL_A_ACCESS_PAD);
+}
+
 /* The table holds one user, the driver another: only the driver can end it. */
 static const struct object_ops access_object_ops = {
 	.name = "access",
+	.nest = IOMMUKIT_NL_A_OBJECT_ACCESS,
+	.describe = access_describe,
 };
 
 /* ---- membership ---- */
@@ -137,7 +168,7 @@ static int place_join(struct iommukit_access *access, u32 id,
 	}
 	if (ioas != ERR_PTR(-ENOENT))
 		return PTR_ERR(ioas);
-	if (access->place.stage && access_stage_is(access->place.stage, id))
+	if (access->place.stage && access_stage_id(access->place.stage) == id)
 		return 1;
 	stage = access_stage_attach(access, id);
 	if (IS_ERR(stage))
@@ -153,6 +184,8 @@ static void place_open(struct iommukit_access *access,
 		iova_member_activate(&place->ioas->space, place->member);
 	access->place = *place;
 	access->open = access_is_attached(access);
+	WRITE_ONCE(access->place_id, place->ioas ? place->ioas->obj.id :
+				     place->stage ? access_stage_id(place->stage) : 0);
 }
 
 /* From here on only who changes the access calls the driver's unmap. */
@@ -186,6 +219,7 @@ static void access_forget_pins(struct iommukit_access *access)
 	spin_lock(&access->pins_lock);
 	pins = access->pins;
 	access->pins = RB_ROOT_CACHED;
+	WRITE_ONCE(access->nr_pins, 0);
 	spin_unlock(&access->pins_lock);
 	if (RB_EMPTY_ROOT(&pins.rb_root))
 		return;
@@ -230,37 +264,42 @@ static void access_cancel(struct iommukit_access *access)
 /* ---- life ---- */
 
 /**
- * iommukit_access_create - create an access that is not attached yet
+ * __iommukit_access_create - iommukit_access_create() of a module
  * @ictx: the context
  * @ops: what the core needs to know of the driver
  * @data: passed to @ops->unmap
- * @id: gets the id of the object, for reports to user space
+ * @id: gets the id of the object
+ * @driver: name of the module
  *
- * The access holds the context; the caller may put its own reference.
- * @ops and @data must stay valid until iommukit_access_destroy() has returned.
- *
- * Context: process context, may sleep, no mmap_lock held.
- * Return: the access; -EINVAL if an argument is missing, or @ops->unmap while
- * @ops->needs_pin_pages is set; -ENOMEM; -EBUSY if the context has no id left.
+ * Context: as there.
+ * Return: as there.
  */
 struct iommukit_access *
-iommukit_access_create(struct iommukit_ctx *ictx,
-		       const struct iommukit_access_ops *ops, void *data,
-		       u32 *id)
+__iommukit_access_create(struct iommukit_ctx *ictx,
+			 const struct iommukit_access_ops *ops, void *data,
+			 u32 *id, const char *driver)
 {
 	struct iommukit_access *access;
 	struct iommukit_object *obj;
+	u64 __percpu *copies;
 
 	BUILD_BUG_ON(offsetof(struct iommukit_access, obj));
 	if (!ictx || !ops || !id || (ops->needs_pin_pages && !ops->unmap))
 		return ERR_PTR(-EINVAL);
+	copies = fail_alloc(alloc_percpu_gfp(u64, GFP_KERNEL_ACCOUNT));
+	if (!copies)
+		return ERR_PTR(-ENOMEM);
 	obj = object_reserve(ictx, sizeof(*access), &access_object_ops);
-	if (IS_ERR(obj))
+	if (IS_ERR(obj)) {
+		free_percpu(copies);
 		return ERR_CAST(obj);
+	}
 	access = container_of(obj, struct iommukit_access, obj);
 	access->ctx = ictx;
 	access->ops = ops;
 	access->data = data;
+	access->driver = driver;
+	access->copies = copies;
 	init_rwsem(&access->lock);
 	spin_lock_init(&access->pins_lock);
 	access->pins = RB_ROOT_CACHED;
@@ -270,33 +309,29 @@ iommukit_access_create(struct iommukit_ctx *ictx,
 	object_publish(ictx, obj);
 	return access;
 }
-EXPORT_SYMBOL_IOMMUKIT(iommukit_access_create);
+EXPORT_SYMBOL_IOMMUKIT(__iommukit_access_create);
 
 /**
- * iommukit_access_create_attached - create an access and attach it
+ * __iommukit_access_create_attached - iommukit_access_create_attached() of a module
  * @ictx: the context
  * @ioas_id: the IOAS
  * @ops: what the core needs to know of the driver
  * @data: passed to @ops->unmap
  * @id: gets the id of the object; undefined on failure
+ * @driver: name of the module
  *
- * @ops->unmap may be called before this returns, while the caller's variable
- * for the result is not set yet. It finds no pins then, and so needs no access.
- *
- * Context: process context, may sleep, no mmap_lock held, and no lock that
- * @ops->unmap takes.
- * Return: the access, or an errno of iommukit_access_create() or
- * iommukit_access_attach().
+ * Context: as there.
+ * Return: as there.
  */
 struct iommukit_access *
-iommukit_access_create_attached(struct iommukit_ctx *ictx, u32 ioas_id,
-				const struct iommukit_access_ops *ops,
-				void *data, u32 *id)
+__iommukit_access_create_attached(struct iommukit_ctx *ictx, u32 ioas_id,
+				  const struct iommukit_access_ops *ops,
+				  void *data, u32 *id, const char *driver)
 {
 	struct iommukit_access *access;
 	int rc;
 
-	access = iommukit_access_create(ictx, ops, data, id);
+	access = __iommukit_access_create(ictx, ops, data, id, driver);
 	if (IS_ERR(access))
 		return access;
 	rc = iommukit_access_attach(access, ioas_id);
@@ -306,7 +341,7 @@ iommukit_access_create_attached(struct iommukit_ctx *ictx, u32 ioas_id,
 	}
 	return access;
 }
-EXPORT_SYMBOL_IOMMUKIT(iommukit_access_create_attached);
+EXPORT_SYMBOL_IOMMUKIT(__iommukit_access_create_attached);
 
 /**
  * iommukit_access_destroy - end an access
@@ -336,6 +371,7 @@ void iommukit_access_destroy(struct iommukit_access *access)
 	if (access_is_attached(access))
 		access_drain(access, &nowhere);
 	object_remove(ctx, &access->obj);
+	free_percpu(access->copies);
 	kfree(access);
 	fput(ctx->file);
 }

@@ -64,6 +64,7 @@ struct access_place {
  * @ctx: its context, whose file it holds
  * @ops: the driver's
  * @data: argument of the driver's unmap
+ * @driver: name of its module
  * @lock: see above
  * @open: rw and pin work
  * @relays: its driver is another access, which may be just about to note a pin that unmap
@@ -71,18 +72,26 @@ struct access_place {
  * @place: where they do, and unpin as long as there is one
  * @pins_lock: protects @pins; inside the lock of a space's members
  * @pins: struct access_pin by IOVA, in an IOAS
+ * @nr_pins: how many there are, in an IOAS or through an IOTLB; changed with the lock of
+ *	those, read without by who looks on, as what follows
+ * @place_id: id of what it is attached to, or 0
+ * @copies: for each CPU, how often it has copied
  */
 struct iommukit_access {
 	struct iommukit_object obj;
 	struct iommukit_ctx *ctx;
 	const struct iommukit_access_ops *ops;
 	void *data;
+	const char *driver;
 	struct rw_semaphore lock;
 	bool open;
 	bool relays;
 	struct access_place place;
 	spinlock_t pins_lock;
 	struct rb_root_cached pins;
+	unsigned long nr_pins;
+	u32 place_id;
+	u64 __percpu *copies;
 };
 
 static inline bool access_is_attached(const struct iommukit_access *access)
@@ -101,7 +110,7 @@ int access_check_rw_flags(unsigned int flags);
 
 /* access_stage.c */
 struct access_stage *access_stage_attach(struct iommukit_access *access, u32 id);
-bool access_stage_is(const struct access_stage *stage, u32 id);
+u32 access_stage_id(const struct access_stage *stage);
 void access_stage_cancel(struct access_stage *stage);
 void access_stage_stop(struct access_stage *stage);
 void access_stage_forget(struct access_stage *stage);

@@ -9,6 +9,7 @@
 #include <linux/interval_tree.h>
 #include <linux/iommukit.h>
 #include <linux/mm.h>
+#include <linux/percpu.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
@@ -166,8 +167,10 @@ static struct access_pin *take_pin(struct iommukit_access *access,
 		    (!found || !pin->write))
 			found = pin;
 	}
-	if (found)
+	if (found) {
 		interval_tree_remove(&found->node, &access->pins);
+		WRITE_ONCE(access->nr_pins, access->nr_pins - 1);
+	}
 	spin_unlock(&access->pins_lock);
 	return found;
 }
@@ -226,6 +229,7 @@ static int try_pin(struct iommukit_access *access, struct ioas *ioas,
 	if (!rc) {
 		spin_lock(&access->pins_lock);
 		interval_tree_insert(&pin->node, &access->pins);
+		WRITE_ONCE(access->nr_pins, access->nr_pins + 1);
 		spin_unlock(&access->pins_lock);
 		access_pin_mark(pin, 0, ULONG_MAX);
 	}
@@ -501,6 +505,9 @@ int iommukit_access_rw(struct iommukit_access *access, unsigned long iova,
 	else if (access->open)
 		rc = rw_in_ioas(&access->place.ioas->space, iova, last, data,
 				flags);
+	/* One instruction, or nearly: that may lose one now and then. */
+	if (!rc)
+		raw_cpu_inc(*access->copies);
 	up_read(&access->lock);
 	return rc;
 }

@@ -262,15 +262,14 @@ struct access_stage *access_stage_attach(struct iommukit_access *access, u32 id)
 }
 
 /**
- * access_stage_is - whether an access is attached to this IOTLB
+ * access_stage_id - id of the IOTLB that an access is attached to
  * @stage: the attachment
- * @id: the IOTLB
  *
  * Context: any.
  */
-bool access_stage_is(const struct access_stage *stage, u32 id)
+u32 access_stage_id(const struct access_stage *stage)
 {
-	return stage->client->iotlb->obj.id == id;
+	return stage->client->iotlb->obj.id;
 }
 
 /**
@@ -315,6 +314,7 @@ void access_stage_forget(struct access_stage *stage)
 	spin_lock(&stage->lock);
 	pins = stage->pins;
 	stage->pins = RB_ROOT_CACHED;
+	WRITE_ONCE(stage->access->nr_pins, 0);
 	wake_up_all(&stage->wait);
 	spin_unlock(&stage->lock);
 	if (RB_EMPTY_ROOT(&pins.rb_root))
@@ -386,6 +386,14 @@ static void reader_return(struct access_stage *stage,
 }
 
 /* ---- what drivers do ---- */
+
+static void count_pin(struct access_stage *stage, int change)
+{
+	struct iommukit_access *access = stage->access;
+
+	lockdep_assert_held(&stage->lock);
+	WRITE_ONCE(access->nr_pins, access->nr_pins + change);
+}
 
 static struct stage_pin *pin_alloc(unsigned int nr)
 {
@@ -474,6 +482,7 @@ static int pin_by_reader(struct access_stage *stage,
 		spin_lock(&stage->lock);
 		pin->number = stage->numbers++;
 		interval_tree_insert(&pin->node, &stage->pins);
+		count_pin(stage, 1);
 		spin_unlock(&stage->lock);
 		/* An unmap of the IOAS that did not find it yet asks again. */
 		iova_space_pins_changed(&reader->client->iotlb->ioas->space);
@@ -525,8 +534,10 @@ static struct stage_pin *take_pin(struct access_stage *stage,
 		    (!found || !pin->write))
 			found = pin;
 	}
-	if (found)
+	if (found) {
 		interval_tree_remove(&found->node, &stage->pins);
+		count_pin(stage, -1);
+	}
 	spin_unlock(&stage->lock);
 	return found;
 }

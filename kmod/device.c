@@ -32,6 +32,8 @@ static void device_object_destroy(struct iommukit_object *obj);
 static const struct object_ops device_object_ops = {
 	.name = "device",
 	.destroy = device_object_destroy,
+	.nest = IOMMUKIT_NL_A_OBJECT_DEVICE,
+	.describe = device_describe,
 };
 
 static bool is_users(const struct iommukit_device *dev)
@@ -299,7 +301,10 @@ static int attach_locked(struct iommukit_device *dev, struct hwpt *hwpt)
 	if (!is_users(dev))
 		object_hold(&dev->obj);
 	list_add_tail(&dev->link, &group->attached);
+	if (!group->hwpt)
+		atomic_inc(&hwpt->groups);
 	group->hwpt = hwpt;
+	WRITE_ONCE(dev->hwpt_id, hwpt->obj.id);
 	return 0;
 
 err_unroute:
@@ -401,8 +406,11 @@ static int replace_locked(struct iommukit_device *dev, struct hwpt *hwpt,
 		/* Faults on what it has left would be answered too late. */
 		device_route_faults(each, hwpt);
 		object_hold(&hwpt->obj);
+		WRITE_ONCE(each->hwpt_id, hwpt->obj.id);
 		rest->moved++;
 	}
+	atomic_dec(&group->hwpt->groups);
+	atomic_inc(&hwpt->groups);
 	group->hwpt = hwpt;
 	return 0;
 }
@@ -430,6 +438,7 @@ static struct hwpt *detach_locked(struct iommukit_device *dev)
 	struct hwpt *hwpt = group->hwpt;
 
 	list_del_init(&dev->link);
+	WRITE_ONCE(dev->hwpt_id, 0);
 	if (list_empty(&group->attached)) {
 		int rc = dev->desc->ops->set_domain(dev->desc->priv, NULL);
 
@@ -437,6 +446,7 @@ static struct hwpt *detach_locked(struct iommukit_device *dev)
 			hwpt_failure_clings(hwpt);
 		else if (group->loose)
 			hwpt_failure_retry(hwpt);
+		atomic_dec(&hwpt->groups);
 		group->hwpt = NULL;
 		group->broken = false;
 		group->loose = false;

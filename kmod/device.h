@@ -12,10 +12,12 @@
 #include <linux/mutex.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
+#include <uapi/linux/iommukit_netlink.h>
 
 #include "iova_space.h"
 #include "object.h"
 
+struct device;
 struct domain;
 struct fault_queue;
 struct fault_resolver;
@@ -23,6 +25,7 @@ struct hwpt;
 struct ioas;
 struct iommukit_ctx;
 struct iommukit_ucmd;
+struct sk_buff;
 
 /* Abilities of a device's IOMMU */
 enum {
@@ -68,6 +71,7 @@ struct device_user_data {
 /**
  * struct device_ops - A kind of devices
  * @owner: module that stays as long as there are domains
+ * @domain: who translates by them
  * @domain_create: make an empty domain that the device can use. Returns it or an
  *	errno.
  * @set_domain: let all devices of a group use @domain, or none if NULL, from now
@@ -91,6 +95,7 @@ struct device_user_data {
  */
 struct device_ops {
 	struct module *owner;
+	enum iommukit_nl_domain domain;
 	struct domain *(*domain_create)(void *priv, unsigned int flags);
 	int (*set_domain)(void *priv, struct domain *domain);
 	struct domain *(*nested_create)(void *priv, struct domain *parent,
@@ -108,6 +113,9 @@ struct device_ops {
  * @pasid_bits: width of a PASID, or 0
  * @regions: what it does not translate
  * @nr_regions: how many
+ * @dev: the device as the kernel knows it, or NULL; stays as long as @priv, and bound to
+ *	its driver
+ * @driver: if that is NULL, the name of the module that it is software of
  * @owned_by_ctx: it ends with the context, rather than keeping it alive
  * @stop: only of a device that is user space's to end, and then does so by itself:
  *	called with @priv before it is detached for good, to keep it from memory
@@ -124,6 +132,8 @@ struct device_desc {
 	unsigned int pasid_bits;
 	const struct device_region *regions;
 	unsigned int nr_regions;
+	struct device *dev;
+	const char *driver;
 	bool owned_by_ctx;
 	void (*stop)(void *priv);
 	void (*release)(void *priv);
@@ -166,6 +176,8 @@ struct device_group {
  * @resolver: answers them if there is no queue, and the kernel can
  * @short_of_memory: so many groups in a row got no answer of it for want of memory
  * @left: what it was detached from and may still use, or NULL; see hwpt_clings()
+ * @hwpt_id: what it is attached to, or 0; for who looks on, as what follows
+ * @nr_queued: faults of it in @queue that are not answered
  */
 struct iommukit_device {
 	struct iommukit_object obj;
@@ -179,6 +191,8 @@ struct iommukit_device {
 	struct fault_resolver *resolver;
 	atomic_t short_of_memory;
 	struct hwpt *left;
+	u32 hwpt_id;
+	atomic_t nr_queued;
 };
 
 /**
@@ -203,6 +217,7 @@ struct hwpt_failure {
  * struct hwpt - A domain that user space knows
  * @obj: the object; each attached device is a user
  * @ctx: its context
+ * @groups: how many groups of devices are attached
  * @domain: the domain
  * @ops: the kind of devices that can use it
  * @parent: what it is nested in, and a user of, or NULL; then most that follows is
@@ -221,6 +236,7 @@ struct hwpt_failure {
 struct hwpt {
 	struct iommukit_object obj;
 	struct iommukit_ctx *ctx;
+	atomic_t groups;
 	struct domain *domain;
 	const struct device_ops *ops;
 	struct hwpt *parent;
@@ -254,6 +270,7 @@ struct iommukit_device *iommukit_device_get(struct iommukit_ctx *ctx, u32 id);
 int device_fault(struct iommukit_device *dev, unsigned long iova, size_t length,
 		 bool write);
 int device_cmd_hw_info(struct iommukit_ucmd *ucmd);
+int device_describe(struct iommukit_object *obj, struct sk_buff *skb);
 
 struct device_group *device_group_get(struct iommukit_ctx *ctx, const void *key);
 void device_group_put(struct iommukit_ctx *ctx, struct device_group *group);
@@ -261,6 +278,7 @@ bool device_groups_block(struct iommukit_ctx *ctx, const struct hwpt *hwpt);
 
 extern const struct object_ops hwpt_object_ops;
 extern const struct object_ops hwpt_nested_object_ops;
+int hwpt_describe(struct iommukit_object *obj, struct sk_buff *skb);
 struct hwpt *hwpt_get(struct iommukit_ctx *ctx, u32 id);
 struct hwpt *hwpt_create(struct iommukit_device *dev, struct ioas *ioas,
 			 unsigned int flags);

@@ -360,6 +360,7 @@ static const void *hw_get_info(void *priv, u32 *type, size_t *length)
 }
 
 static const struct device_ops hw_device_ops = {
+	.domain = IOMMUKIT_NL_DOMAIN_HARDWARE,
 	.domain_create = hw_domain_create,
 	.set_domain = hw_set_domain,
 	.set_msi = hw_set_msi,
@@ -534,6 +535,7 @@ struct iommukit_device *hw_device_create(struct iommukit_ctx *ctx,
 	hdev->desc.priv = hdev;
 	hdev->desc.group = hdev->claim;
 	hdev->desc.regions = hdev->regions;
+	hdev->desc.dev = hdev->dev;
 	hdev->desc.owned_by_ctx = user;
 	hdev->desc.stop = user ? hw_device_stop : NULL;
 	hdev->desc.release = hw_device_release;

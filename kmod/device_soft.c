@@ -56,23 +56,23 @@ static int soft_set_domain(void *priv, struct domain *domain)
 }
 
 static const struct device_ops soft_device_ops = {
+	.domain = IOMMUKIT_NL_DOMAIN_SOFTWARE,
 	.domain_create = soft_domain_create,
 	.set_domain = soft_set_domain,
 };
 
 /**
- * iommukit_soft_device_bind - make a device in a context
+ * __iommukit_soft_device_bind - iommukit_soft_device_bind() of a module
  * @ictx: the context
  * @id: gets the id of the device
+ * @driver: name of the module
  *
- * The device holds the context; the caller may put its own reference.
- *
- * Context: process context, may sleep.
- * Return: the device; -EINVAL if an argument is missing; -ENOMEM; -EBUSY if the
- * context has no id left; -EIO if it is dead.
+ * Context: as there.
+ * Return: as there.
  */
-struct iommukit_soft_device *iommukit_soft_device_bind(struct iommukit_ctx *ictx,
-						       u32 *id)
+struct iommukit_soft_device *
+__iommukit_soft_device_bind(struct iommukit_ctx *ictx, u32 *id,
+			    const char *driver)
 {
 	struct iommukit_soft_device *sdev;
 	int rc = -ENOMEM;
@@ -87,6 +87,7 @@ struct iommukit_soft_device *iommukit_soft_device_bind(struct iommukit_ctx *ictx
 	sdev->desc.ops = &soft_device_ops;
 	sdev->desc.priv = sdev;
 	sdev->desc.group = sdev;
+	sdev->desc.driver = driver;
 	sdev->desc.abilities = DEVICE_USER_DOMAINS | DEVICE_DIRTY_TRACKING;
 	sdev->dev = iommukit_device_add(ictx, &sdev->desc, id);
 	if (!IS_ERR(sdev->dev))
@@ -98,7 +99,7 @@ err_free:
 	kfree(sdev);
 	return ERR_PTR(rc);
 }
-EXPORT_SYMBOL_IOMMUKIT(iommukit_soft_device_bind);
+EXPORT_SYMBOL_IOMMUKIT(__iommukit_soft_device_bind);
 
 /**
  * iommukit_soft_device_unbind - end a device

@@ -16,6 +16,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "describe.h"
 #include "device.h"
 #include "fail.h"
 #include "private.h"
@@ -28,6 +29,7 @@ static void group_put(struct fault_group *group)
 
 static void group_answer(struct fault_group *group, u32 code)
 {
+	atomic_sub(group->nr, &group->dev->nr_queued);
 	group->answer(group->priv, code);
 	group_put(group);
 }
@@ -36,6 +38,29 @@ static void group_answer(struct fault_group *group, u32 code)
 
 /* So many groups wait to be read. Devices have limits of their own that are lower. */
 #define UNREAD_MAX 4096
+
+/* A group has come into the list of unread ones, or left it. */
+static void unread_count(struct fault_queue *queue,
+			 const struct fault_group *group, bool there)
+{
+	int nr = group->nr;
+
+	lockdep_assert_held(&queue->unread_lock);
+	queue->nr_unread += there ? 1 : -1;
+	WRITE_ONCE(queue->unread_faults,
+		   queue->unread_faults + (there ? nr : -nr));
+}
+
+/* As well, those that were read. */
+static void unanswered_count(struct fault_queue *queue,
+			     const struct fault_group *group, bool there)
+{
+	int nr = group->nr;
+
+	lockdep_assert_held(&queue->lock);
+	WRITE_ONCE(queue->unanswered_faults,
+		   queue->unanswered_faults + (there ? nr : -nr));
+}
 
 /* Returns false if nobody seems to read. */
 static bool queue_add(struct fault_queue *queue, struct fault_group *group)
@@ -47,7 +72,7 @@ static bool queue_add(struct fault_queue *queue, struct fault_group *group)
 	room = queue->nr_unread < UNREAD_MAX;
 	if (room) {
 		list_add_tail(&group->link, &queue->unread);
-		queue->nr_unread++;
+		unread_count(queue, group, true);
 	}
 	spin_unlock_irqrestore(&queue->unread_lock, flags);
 	if (room)
@@ -82,7 +107,7 @@ static void queue_leave(struct fault_queue *queue,
 		if (group->dev != dev)
 			continue;
 		list_move_tail(&group->link, &taken);
-		queue->nr_unread--;
+		unread_count(queue, group, false);
 	}
 	spin_unlock_irq(&queue->unread_lock);
 
@@ -97,6 +122,7 @@ static void queue_leave(struct fault_queue *queue,
 		    (next == queue && group->turn == dev->turn))
 			continue;
 		xa_erase(&queue->unanswered, cookie);
+		unanswered_count(queue, group, false);
 		group_answer(group, code_without_queue(dev, group));
 	}
 	mutex_unlock(&queue->lock);
@@ -204,6 +230,8 @@ static int queue_faults(struct iommukit_device *dev,
 		return -ENOMEM;
 	group->answer = answer;
 	group->priv = priv;
+	/* It may be answered as soon as it is in the queue. */
+	atomic_add(nr, &dev->nr_queued);
 	spin_lock_irqsave(&dev->faults_lock, flags);
 	queue = dev->queue;
 	group->turn = dev->turn;
@@ -212,8 +240,10 @@ static int queue_faults(struct iommukit_device *dev,
 	else if (!queue_add(queue, group))
 		rc = -EBUSY;
 	spin_unlock_irqrestore(&dev->faults_lock, flags);
-	if (rc)
+	if (rc) {
+		atomic_sub(nr, &dev->nr_queued);
 		kfree(group);
+	}
 	return rc;
 }
 
@@ -298,8 +328,9 @@ static struct fault_group *queue_take(struct fault_queue *queue, size_t room)
 	}
 	spin_lock_irq(&queue->unread_lock);
 	list_del_init(&group->link);
-	queue->nr_unread--;
+	unread_count(queue, group, false);
 	spin_unlock_irq(&queue->unread_lock);
+	unanswered_count(queue, group, true);
 	for (i = 0; i < group->nr; i++)
 		group->faults[i].cookie = group->cookie;
 	refcount_inc(&group->refs);
@@ -314,9 +345,10 @@ static void queue_put_back(struct fault_queue *queue, struct fault_group *group)
 	mutex_lock(&queue->lock);
 	if (xa_load(&queue->unanswered, group->cookie) == group) {
 		xa_erase(&queue->unanswered, group->cookie);
+		unanswered_count(queue, group, false);
 		spin_lock_irq(&queue->unread_lock);
 		list_add(&group->link, &queue->unread);
-		queue->nr_unread++;
+		unread_count(queue, group, true);
 		spin_unlock_irq(&queue->unread_lock);
 		/* Others may have seen it empty. */
 		wake_up_poll(&queue->wait, EPOLLIN | EPOLLRDNORM);
@@ -363,8 +395,10 @@ static int queue_answer(struct fault_queue *queue, u32 cookie, u32 code)
 	if (mutex_lock_interruptible(&queue->lock))
 		return -ERESTARTSYS;
 	group = xa_erase(&queue->unanswered, cookie);
-	if (group)
+	if (group) {
+		unanswered_count(queue, group, false);
 		group_answer(group, code);
+	}
 	mutex_unlock(&queue->lock);
 	return group ? 0 : -EINVAL;
 }
@@ -436,9 +470,22 @@ static void queue_destroy(struct iommukit_object *obj)
 	mutex_destroy(&queue->lock);
 }
 
+static int queue_describe(struct iommukit_object *obj, struct sk_buff *skb)
+{
+	const struct fault_queue *queue = container_of(obj, struct fault_queue,
+						       obj);
+
+	return describe_u32(skb, IOMMUKIT_NL_A_FAULT_QUEUE_UNREAD,
+			    READ_ONCE(queue->unread_faults)) ?:
+	       describe_u32(skb, IOMMUKIT_NL_A_FAULT_QUEUE_UNANSWERED,
+			    READ_ONCE(queue->unanswered_faults));
+}
+
 static const struct object_ops queue_object_ops = {
 	.name = "fault-queue",
 	.destroy = queue_destroy,
+	.nest = IOMMUKIT_NL_A_OBJECT_FAULT_QUEUE,
+	.describe = queue_describe,
 };
 
 /**

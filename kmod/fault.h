@@ -63,7 +63,7 @@ struct fault_group {
 	struct list_head link;
 	refcount_t refs;
 	u32 cookie;
-	const struct iommukit_device *dev;
+	struct iommukit_device *dev;
 	unsigned int turn;
 	void (*answer)(void *priv, u32 code);
 	void *priv;
@@ -78,9 +78,12 @@ struct fault_group {
  * @lock: mutex: protects @unanswered; answers are given under it. Never held while
  *	user memory is touched.
  * @unanswered: groups that were read, by cookie
- * @unread_lock: spinlock: protects @unread and @nr_unread; taken in interrupts
+ * @unanswered_faults: faults in them; read without the lock by who looks on
+ * @unread_lock: spinlock: protects @unread, @nr_unread and @unread_faults; taken in
+ *	interrupts
  * @unread: groups that were not, oldest first
  * @nr_unread: how many
+ * @unread_faults: faults in them, as above
  * @wait: poll
  */
 struct fault_queue {
@@ -88,9 +91,11 @@ struct fault_queue {
 	struct iommukit_ctx *ctx;
 	struct mutex lock;
 	struct xarray unanswered;
+	unsigned int unanswered_faults;
 	spinlock_t unread_lock;
 	struct list_head unread;
 	unsigned int nr_unread;
+	unsigned int unread_faults;
 	wait_queue_head_t wait;
 };
 
@@ -140,6 +145,7 @@ struct device_request {
 int device_fault_async(struct iommukit_device *dev, struct device_request *reqs,
 		       unsigned int nr);
 bool device_faults_async(const struct iommukit_device *dev);
+unsigned int device_faults_outstanding(const struct iommukit_device *dev);
 void fault_resolver_prepare(struct fault_resolver *r, bool moving);
 void fault_resolver_move(struct fault_resolver *r, struct hwpt *hwpt);
 struct fault_resolver *fault_resolver_create(void);

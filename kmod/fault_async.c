@@ -355,6 +355,17 @@ bool device_faults_async(const struct iommukit_device *dev)
 	return READ_ONCE(dev->resolver->space);
 }
 
+/**
+ * device_faults_outstanding - how many pages the kernel is looking for, for a device
+ * @dev: the device
+ *
+ * Context: any.
+ */
+unsigned int device_faults_outstanding(const struct iommukit_device *dev)
+{
+	return READ_ONCE(dev->resolver->outstanding);
+}
+
 /* ---- attaching ---- */
 
 /* What a device asks for as long as it is attached there, if that is the kernel's. */

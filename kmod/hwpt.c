@@ -9,8 +9,10 @@
 #include <linux/module.h>
 #include <uapi/linux/iommukit.h>
 
+#include "describe.h"
 #include "device.h"
 #include "domain.h"
+#include "fault.h"
 #include "ioas.h"
 #include "private.h"
 
@@ -22,20 +24,69 @@ static void hwpt_free_domain(struct hwpt *hwpt)
 	object_release(&hwpt->ioas->obj);
 }
 
+static void hwpt_unlink(struct hwpt *hwpt)
+{
+	struct ioas *ioas = hwpt->ioas;
+
+	lockdep_assert_held(&ioas->lock);
+	list_del(&hwpt->link);
+	WRITE_ONCE(ioas->nr_hwpts, ioas->nr_hwpts - 1);
+}
+
 static void hwpt_destroy(struct iommukit_object *obj)
 {
 	struct hwpt *hwpt = container_of(obj, struct hwpt, obj);
 
 	mutex_lock(&hwpt->ioas->lock);
-	list_del(&hwpt->link);
+	hwpt_unlink(hwpt);
 	iova_space_remove_domain(&hwpt->ioas->space, &hwpt->mirror);
 	mutex_unlock(&hwpt->ioas->lock);
 	hwpt_free_domain(hwpt);
 }
 
+static u32 hwpt_flags(const struct hwpt *hwpt)
+{
+	return (hwpt->automatic ? IOMMUKIT_NL_HWPT_AUTO : 0) |
+	       (READ_ONCE(hwpt->domain->dirty_tracking) ?
+			IOMMUKIT_NL_HWPT_DIRTY_TRACKING : 0) |
+	       (hwpt->nestable ? IOMMUKIT_NL_HWPT_NEST_PARENT : 0) |
+	       (READ_ONCE(hwpt->domain->failed) ? IOMMUKIT_NL_HWPT_DEAD : 0);
+}
+
+/**
+ * hwpt_describe - say what state a HWPT is in; object_ops.describe
+ * @obj: the HWPT, nested or not
+ * @skb: where
+ *
+ * Context: any.
+ * Return: 0 or -EMSGSIZE.
+ */
+int hwpt_describe(struct iommukit_object *obj, struct sk_buff *skb)
+{
+	const struct hwpt *hwpt = container_of(obj, struct hwpt, obj);
+	int rc;
+
+	if (hwpt->parent)
+		rc = describe_u32(skb, IOMMUKIT_NL_A_HWPT_PARENT_ID,
+				  hwpt->parent->obj.id);
+	else
+		rc = describe_u32(skb, IOMMUKIT_NL_A_HWPT_IOAS_ID,
+				  hwpt->ioas->obj.id);
+	if (!rc && hwpt->queue)
+		rc = describe_u32(skb, IOMMUKIT_NL_A_HWPT_FAULT_ID,
+				  hwpt->queue->obj.id);
+	return rc ?:
+	       describe_u32(skb, IOMMUKIT_NL_A_HWPT_DOMAIN, hwpt->ops->domain) ?:
+	       describe_u32(skb, IOMMUKIT_NL_A_HWPT_FLAGS, hwpt_flags(hwpt)) ?:
+	       describe_u32(skb, IOMMUKIT_NL_A_HWPT_DEVICES,
+			    atomic_read(&hwpt->groups));
+}
+
 const struct object_ops hwpt_object_ops = {
 	.name = "hwpt",
 	.destroy = hwpt_destroy,
+	.nest = IOMMUKIT_NL_A_OBJECT_HWPT,
+	.describe = hwpt_describe,
 };
 
 /**
@@ -105,10 +156,13 @@ struct hwpt *hwpt_create(struct iommukit_device *dev, struct ioas *ioas,
  */
 int hwpt_populate(struct hwpt *hwpt)
 {
-	int rc = iova_space_add_domain(&hwpt->ioas->space, &hwpt->mirror);
+	struct ioas *ioas = hwpt->ioas;
+	int rc = iova_space_add_domain(&ioas->space, &hwpt->mirror);
 
-	if (!rc)
-		list_add_tail(&hwpt->link, &hwpt->ioas->hwpts);
+	if (!rc) {
+		list_add_tail(&hwpt->link, &ioas->hwpts);
+		WRITE_ONCE(ioas->nr_hwpts, ioas->nr_hwpts + 1);
+	}
 	return rc;
 }
 
@@ -129,7 +183,7 @@ void hwpt_abort(struct hwpt *hwpt)
 {
 	lockdep_assert_held(&hwpt->ioas->lock);
 	if (!list_empty(&hwpt->link)) {
-		list_del(&hwpt->link);
+		hwpt_unlink(hwpt);
 		iova_space_remove_domain(&hwpt->ioas->space, &hwpt->mirror);
 	}
 	hwpt_free_domain(hwpt);

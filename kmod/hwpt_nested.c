@@ -7,6 +7,7 @@
 #include <linux/module.h>
 #include <uapi/linux/iommukit.h>
 
+#include "describe.h"
 #include "device.h"
 #include "domain.h"
 #include "fault.h"
@@ -29,6 +30,8 @@ static void nested_destroy(struct iommukit_object *obj)
 const struct object_ops hwpt_nested_object_ops = {
 	.name = "hwpt-nested",
 	.destroy = nested_destroy,
+	.nest = IOMMUKIT_NL_A_OBJECT_HWPT,
+	.describe = hwpt_describe,
 };
 
 /**

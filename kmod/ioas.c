@@ -12,6 +12,8 @@
 #include <linux/slab.h>
 #include <uapi/linux/iommukit.h>
 
+#include "describe.h"
+#include "ondemand.h"
 #include "pages.h"
 #include "private.h"
 
@@ -20,12 +22,47 @@ static void ioas_destroy(struct iommukit_object *obj)
 	struct ioas *ioas = container_of(obj, struct ioas, obj);
 
 	iova_space_destroy(&ioas->space);
+	ondemand_totals_put(ioas->totals);
 	mutex_destroy(&ioas->lock);
+}
+
+static int describe_ondemand(const struct ioas *ioas, struct sk_buff *skb)
+{
+	/* Pairs with ioas_totals(). */
+	const struct ondemand_totals *totals = smp_load_acquire(&ioas->totals);
+
+	return describe_u64(skb, IOMMUKIT_NL_A_IOAS_OD_FAULTS,
+			    ondemand_total(totals, ONDEMAND_TOTAL_FAULTS),
+			    IOMMUKIT_NL_A_IOAS_PAD) ?:
+	       describe_u64(skb, IOMMUKIT_NL_A_IOAS_OD_INVALIDATIONS,
+			    ondemand_total(totals, ONDEMAND_TOTAL_INVALIDATIONS),
+			    IOMMUKIT_NL_A_IOAS_PAD);
+}
+
+static int ioas_describe(struct iommukit_object *obj, struct sk_buff *skb)
+{
+	const struct ioas *ioas = container_of(obj, struct ioas, obj);
+	const struct iova_space *space = &ioas->space;
+
+	return describe_u64(skb, IOMMUKIT_NL_A_IOAS_AREAS,
+			    READ_ONCE(space->nr_areas), IOMMUKIT_NL_A_IOAS_PAD) ?:
+	       describe_u64(skb, IOMMUKIT_NL_A_IOAS_MAPPED_BYTES,
+			    READ_ONCE(space->mapped), IOMMUKIT_NL_A_IOAS_PAD) ?:
+	       describe_u32(skb, IOMMUKIT_NL_A_IOAS_HWPTS,
+			    READ_ONCE(ioas->nr_hwpts)) ?:
+	       describe_u32(skb, IOMMUKIT_NL_A_IOAS_DIRTY_TRACKING,
+			    READ_ONCE(space->logging)) ?:
+	       describe_u64(skb, IOMMUKIT_NL_A_IOAS_DIRTIED_PAGES,
+			    atomic64_read(&space->dirtied),
+			    IOMMUKIT_NL_A_IOAS_PAD) ?:
+	       describe_ondemand(ioas, skb);
 }
 
 const struct object_ops ioas_object_ops = {
 	.name = "ioas",
 	.destroy = ioas_destroy,
+	.nest = IOMMUKIT_NL_A_OBJECT_IOAS,
+	.describe = ioas_describe,
 };
 
 /**

@@ -16,6 +16,7 @@
 			IOMMUKIT_IOAS_MAP_READABLE)
 
 struct iommukit_ucmd;
+struct ondemand_totals;
 struct pages;
 
 /**
@@ -24,12 +25,16 @@ struct pages;
  * @space: the map
  * @lock: mutex: protects @hwpts, and lets one HWPT come or go at a time
  * @hwpts: struct hwpt that mirror it
+ * @nr_hwpts: how many; read without the lock by who looks on
+ * @totals: of the on-demand memory that was mapped here; NULL before there was any
  */
 struct ioas {
 	struct iommukit_object obj;
 	struct iova_space space;
 	struct mutex lock;
 	struct list_head hwpts;
+	unsigned int nr_hwpts;
+	struct ondemand_totals *totals;
 };
 
 extern const struct object_ops ioas_object_ops;

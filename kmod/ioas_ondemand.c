@@ -50,6 +50,23 @@ static int check_domains(struct ioas *ioas)
 	return rc;
 }
 
+/* Of the IOAS; they stay as long as that. */
+static struct ondemand_totals *ioas_totals(struct ioas *ioas)
+{
+	struct ondemand_totals *totals = READ_ONCE(ioas->totals), *other;
+
+	if (totals)
+		return totals;
+	totals = ondemand_totals_create();
+	if (!totals)
+		return NULL;
+	other = cmpxchg(&ioas->totals, NULL, totals);
+	if (!other)
+		return totals;
+	ondemand_totals_put(totals);
+	return other;
+}
+
 static int map_ondemand(struct iommukit_ctx *ctx, struct ioas *ioas,
 			struct iommukit_ioas_map_ondemand *cmd)
 {
@@ -59,6 +76,7 @@ static int map_ondemand(struct iommukit_ctx *ctx, struct ioas *ioas,
 		.length = cmd->length,
 	};
 	u32 around = cmd->fault_around;
+	struct ondemand_totals *totals;
 	struct pages *pages;
 	int rc;
 
@@ -67,9 +85,12 @@ static int map_ondemand(struct iommukit_ctx *ctx, struct ioas *ioas,
 	rc = check_memory(cmd) ?: check_domains(ioas);
 	if (rc)
 		return rc;
+	totals = ioas_totals(ioas);
+	if (!totals)
+		return -ENOMEM;
 	pages = pages_create_ondemand(ctx, cmd->user_va, cmd->length,
 				      cmd->flags & IOMMUKIT_IOAS_MAP_WRITEABLE,
-				      1U << around);
+				      1U << around, totals);
 	if (IS_ERR(pages))
 		return PTR_ERR(pages);
 	/* It may be unmapped as soon as it is mapped. */

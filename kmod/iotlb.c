@@ -17,6 +17,7 @@
 #include <linux/uaccess.h>
 #include <linux/wait_bit.h>
 
+#include "describe.h"
 #include "fail.h"
 #include "ioas.h"
 #include "iotlb_reader.h"
@@ -77,6 +78,8 @@ static void iotlb_destroy(struct iommukit_object *obj)
 static const struct object_ops iotlb_object_ops = {
 	.name = "iotlb",
 	.destroy = iotlb_destroy,
+	.nest = IOMMUKIT_NL_A_OBJECT_IOTLB,
+	.describe = iotlb_describe,
 };
 
 /**
@@ -582,66 +585,6 @@ int iotlb_cmd_query(struct iommukit_ucmd *ucmd)
 	return rc ?: ucmd_respond(ucmd, sizeof(*cmd));
 }
 
-/* ---- STATS ---- */
-
-/* Begin anew with those that can; the sums go on to agree with what is there now. */
-static void stats_reset(struct iotlb *iotlb)
-{
-	struct iotlb_channel *chan = iotlb->chan;
-
-	memset(iotlb->counts, 0, sizeof(iotlb->counts));
-	memset(chan->counts, 0, sizeof(chan->counts));
-	iotlb->counts[IOMMUKIT_IOTLB_STAT_MAX_ENTRIES] = iotlb->nr_entries;
-	chan->counts[IOMMUKIT_IOTLB_STAT_CREATED] = chan->nr_pending;
-	chan->counts[IOMMUKIT_IOTLB_STAT_MAX_PENDING] = chan->nr_pending;
-}
-
-static int stats_read(struct iotlb *iotlb, u64 *stats, bool reset)
-{
-	struct iotlb_channel *chan = iotlb->chan;
-	unsigned int i;
-
-	if (mutex_lock_killable(&iotlb->wlock))
-		return -EINTR;
-	spin_lock_irq(&chan->lock);
-	for (i = 0; i < IOMMUKIT_IOTLB_NR_STATS; i++)
-		stats[i] = iotlb->counts[i] + chan->counts[i];
-	stats[IOMMUKIT_IOTLB_STAT_ENTRIES] = iotlb->nr_entries;
-	stats[IOMMUKIT_IOTLB_STAT_PINNED] = iotlb->nr_pinned;
-	stats[IOMMUKIT_IOTLB_STAT_PENDING] = chan->nr_pending;
-	stats[IOMMUKIT_IOTLB_STAT_DEFERRED] = iotlb_deferred();
-	if (reset)
-		stats_reset(iotlb);
-	spin_unlock_irq(&chan->lock);
-	mutex_unlock(&iotlb->wlock);
-	iotlb_clients_count(iotlb, &stats[IOMMUKIT_IOTLB_STAT_LOOKUPS], reset);
-	return 0;
-}
-
-int iotlb_cmd_stats(struct iommukit_ucmd *ucmd)
-{
-	struct iommukit_iotlb_stats *cmd = ucmd->cmd;
-	u64 stats[IOMMUKIT_IOTLB_NR_STATS];
-	struct iotlb *iotlb;
-	u32 nr;
-	int rc;
-
-	if (cmd->flags & ~IOMMUKIT_IOTLB_STATS_RESET)
-		return -EOPNOTSUPP;
-	iotlb = iotlb_get(ucmd->ctx, cmd->iotlb_id);
-	if (IS_ERR(iotlb))
-		return PTR_ERR(iotlb);
-	rc = stats_read(iotlb, stats, cmd->flags & IOMMUKIT_IOTLB_STATS_RESET);
-	iotlb_put(iotlb);
-	if (rc)
-		return rc;
-	nr = min_t(u32, cmd->count, IOMMUKIT_IOTLB_NR_STATS);
-	if (copy_to_user(u64_to_user_ptr(cmd->array), stats, nr * sizeof(u64)))
-		return -EFAULT;
-	cmd->count = IOMMUKIT_IOTLB_NR_STATS;
-	return ucmd_respond(ucmd, sizeof(*cmd));
-}
-
 /* ---- SET, GET_CAPS ---- */
 
 static int set_max_entries(struct iotlb *iotlb, u64 value)
@@ -654,7 +597,7 @@ static int set_max_entries(struct iotlb *iotlb, u64 value)
 	if (mutex_lock_killable(&iotlb->wlock))
 		return -EINTR;
 	if (iotlb_evict_to(iotlb, value))
-		iotlb->max_entries = value;
+		WRITE_ONCE(iotlb->max_entries, value);
 	else
 		rc = -EBUSY;
 	mutex_unlock(&iotlb->wlock);

@@ -8,6 +8,7 @@
  *	iotlb_tree.c	which entry has an IOVA
  *	iotlb_space.c	address spaces: looking up, flushing, listing
  *	iotlb_reader.c	readers, their gates and caches, translating
+ *	iotlb_stats.c	what was counted
  *	iotlb_client.c	drivers, and what they do with translations
  *	iotlb_miss.c	who waits for a translation that is missing
  *	iotlb_record.c	what the server is asked for, and its answers
@@ -43,6 +44,7 @@ struct iommukit_ucmd;
 struct iotlb;
 struct iotlb_ring_map;
 struct pages;
+struct sk_buff;
 
 /* ---- entries ---- */
 
@@ -444,10 +446,13 @@ extern struct workqueue_struct *iotlb_wq, *iotlb_late_wq;
 int iotlb_cmd_alloc(struct iommukit_ucmd *ucmd);
 int iotlb_cmd_submit(struct iommukit_ucmd *ucmd);
 int iotlb_cmd_query(struct iommukit_ucmd *ucmd);
-int iotlb_cmd_stats(struct iommukit_ucmd *ucmd);
 int iotlb_cmd_set(struct iommukit_ucmd *ucmd);
 int iotlb_cmd_channel_open(struct iommukit_ucmd *ucmd);
 int iotlb_cmd_get_caps(struct iommukit_ucmd *ucmd);
+
+/* iotlb_stats.c */
+int iotlb_cmd_stats(struct iommukit_ucmd *ucmd);
+int iotlb_describe(struct iommukit_object *obj, struct sk_buff *skb);
 
 /* iotlb_msg.c */
 

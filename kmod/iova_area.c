@@ -220,6 +220,24 @@ static void areas_store(struct iova_space *space, const struct iova_area *area,
 }
 
 /**
+ * iova_area_count - count an area that has come into its space, or left it
+ * @space: the space; its lock is held for writing
+ * @area: the area
+ * @there: it has come
+ *
+ * Who only wants to know how much there is reads the counts without the lock.
+ */
+void iova_area_count(struct iova_space *space, const struct iova_area *area,
+		     bool there)
+{
+	unsigned long length = area->last - area->iova + 1;
+
+	lockdep_assert_held_write(&space->lock);
+	WRITE_ONCE(space->nr_areas, space->nr_areas + (there ? 1 : -1));
+	WRITE_ONCE(space->mapped, space->mapped + (there ? length : -length));
+}
+
+/**
  * iova_area_erase - take an area out of its space, and keep it
  * @space: the space; its lock is held for writing
  * @area: the area
@@ -229,6 +247,7 @@ static void areas_store(struct iova_space *space, const struct iova_area *area,
 void iova_area_erase(struct iova_space *space, const struct iova_area *area)
 {
 	areas_store(space, area, NULL);
+	iova_area_count(space, area, false);
 }
 
 /**
@@ -286,8 +305,8 @@ int iova_area_split(struct iova_space *space, struct iova_area *area,
 		goto err_free;
 	/* Devices may be marking it just now: all may have been written. */
 	if (space->logging)
-		rc = iova_area_add_log(low, true) ?:
-		     iova_area_add_log(high, true);
+		rc = iova_area_add_log(space, low, true) ?:
+		     iova_area_add_log(space, high, true);
 	else
 		rc = 0;
 	rc = rc ?: iova_area_hold_parts(area, low, high);
@@ -298,6 +317,9 @@ int iova_area_split(struct iova_space *space, struct iova_area *area,
 	if (rc)
 		goto err_unhold;
 	areas_store(space, low, low);
+	iova_area_count(space, area, false);
+	iova_area_count(space, low, true);
+	iova_area_count(space, high, true);
 	if (rcu_access_pointer(space->recent) == area)
 		RCU_INIT_POINTER(space->recent, NULL);
 	iova_area_unhold(area);

@@ -35,10 +35,12 @@
 /**
  * struct area_log - Marks of one area
  * @rcu: for freeing it
+ * @space: the space of the area
  * @bits: one for each page of IOVA
  */
 struct area_log {
 	struct rcu_head rcu;
+	struct iova_space *space;
 	unsigned long bits[];
 };
 
@@ -63,13 +65,15 @@ static unsigned long bit_last(const struct iova_area *area, unsigned long bit)
 
 /**
  * iova_area_add_log - give an area a log
+ * @space: its space
  * @area: an area that has its IOVA; nobody else gives it one or takes it
  * @marked: all of it may have been written
  *
  * Context: may sleep.
  * Return: 0, also if it has one; -ENOMEM.
  */
-int iova_area_add_log(struct iova_area *area, bool marked)
+int iova_area_add_log(struct iova_space *space, struct iova_area *area,
+		      bool marked)
 {
 	unsigned long nr = log_bit(area, area->last) + 1;
 	unsigned long bytes = BITS_TO_LONGS(nr) * sizeof(long);
@@ -82,6 +86,7 @@ int iova_area_add_log(struct iova_area *area, bool marked)
 	log = fail_alloc(kvzalloc(sizeof(*log) + bytes, GFP_KERNEL_ACCOUNT));
 	if (!log)
 		return -ENOMEM;
+	log->space = space;
 	if (marked)
 		bitmap_fill(log->bits, nr);
 	rcu_assign_pointer(area->log, log);
@@ -141,7 +146,7 @@ static int update_areas(struct iova_space *space, bool on)
 			else if (rcu_access_pointer(area->log))
 				area_clear_log(area);
 			else
-				rc = iova_area_add_log(area, false);
+				rc = iova_area_add_log(space, area, false);
 			n += 1 + log_bit(area, area->last) / LOG_BATCH_PAGES;
 			if (rc || n >= LOG_BATCH)
 				break;
@@ -241,6 +246,7 @@ int iova_space_start_log(struct iova_space *space)
 {
 	int rc;
 
+	atomic64_set(&space->dirtied, 0);
 	set_logging(space, true);
 	rc = update_areas(space, true);
 	if (rc) {
@@ -267,6 +273,7 @@ void iova_area_mark(struct iova_area *area, unsigned long first,
 		    unsigned long last)
 {
 	struct area_log *log;
+	unsigned long n;
 
 	rcu_read_lock();
 	log = rcu_dereference(area->log);
@@ -277,8 +284,11 @@ void iova_area_mark(struct iova_area *area, unsigned long first,
 		 * missing.
 		 */
 		smp_mb();
-		words_set(log->bits, log_bit(area, first),
-			  log_bit(area, last) + 1);
+		n = words_set_new(log->bits, log_bit(area, first),
+				  log_bit(area, last) + 1);
+		/* Who writes the same pages again and again pays nothing. */
+		if (n)
+			atomic64_add(n, &log->space->dirtied);
 	}
 	rcu_read_unlock();
 }

@@ -144,6 +144,7 @@ static int insert_locked(struct iova_space *space, struct iova_area *areas)
 			     mas_store_gfp(&mas, area, GFP_KERNEL_ACCOUNT);
 		if (rc)
 			goto err_erase;
+		iova_area_count(space, area, true);
 		cond_resched();
 	}
 	/* Not before the last one is in, which may have failed. */
@@ -179,7 +180,7 @@ static int add_logs(struct iova_space *space, struct iova_area *areas)
 	int rc = 0;
 
 	for (; space->logging && areas && !rc; areas = areas->next)
-		rc = iova_area_add_log(areas, false);
+		rc = iova_area_add_log(space, areas, false);
 	return rc;
 }
 

@@ -108,7 +108,10 @@ struct iova_domain {
  * @reserved: where nothing may be mapped; may overlap each other
  * @alignment: of IOVA, length and offset in the page of every area
  * @no_huge: map page by page
+ * @nr_areas: areas in @areas
+ * @mapped: bytes of them
  * @logging: areas have logs
+ * @dirtied: marks that were set in the logs since there are any
  * @page_members: members that need alignment to pages
  * @members: who pins pages of this space; its spinlock protects them
  * @pin_drops: counts events that an unmap may be waiting for
@@ -128,7 +131,10 @@ struct iova_space {
 	struct rb_root_cached reserved;
 	unsigned long alignment;
 	bool no_huge;
+	unsigned long nr_areas;
+	unsigned long mapped;
 	bool logging;
+	atomic64_t dirtied;
 	unsigned int page_members;
 	struct xarray members;
 	atomic_t pin_drops;
@@ -175,6 +181,8 @@ struct iova_area *iova_area_alloc(struct pages *pages, unsigned long offset,
 				  unsigned long length, u8 prot);
 void iova_area_free(struct iova_area *area);
 void iova_areas_free(struct iova_area *areas);
+void iova_area_count(struct iova_space *space, const struct iova_area *area,
+		     bool there);
 void iova_area_erase(struct iova_space *space, const struct iova_area *area);
 int iova_space_insert(struct iova_space *space, struct iova_area *areas,
 		      unsigned long length, unsigned long hint, bool fixed,
@@ -243,7 +251,8 @@ int iova_space_start_log(struct iova_space *space);
 void iova_space_stop_log(struct iova_space *space);
 void iova_space_watch_domain(struct iova_space *space, struct domain *domain,
 			     bool on);
-int iova_area_add_log(struct iova_area *area, bool marked);
+int iova_area_add_log(struct iova_space *space, struct iova_area *area,
+		      bool marked);
 void iova_area_free_log(struct iova_area *area);
 void iova_area_mark(struct iova_area *area, unsigned long first,
 		    unsigned long last);

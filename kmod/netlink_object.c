@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Requests of the netlink family: objects, one of them or all.
+ * Requests of the netlink family: objects, one of them or all, and what they say of
+ * themselves.
  */
 #include "netlink_request.h"
 
@@ -8,30 +9,72 @@
 #include "context.h"
 #include "object.h"
 
-static int put_object(struct sk_buff *skb, const struct iommukit_ctx *ctx,
-		      const struct object_facts *facts)
+/**
+ * struct telling - A message that an object is told in
+ * @skb: the message
+ * @cb: the dump that it is one of, or NULL: it has been begun
+ * @ctx_id: number of the context
+ * @id: the one object that is asked for; in a dump, gets which one it was
+ */
+struct telling {
+	struct sk_buff *skb;
+	struct netlink_callback *cb;
+	u32 ctx_id;
+	u32 id;
+};
+
+static int put_state(struct sk_buff *skb, struct iommukit_object *obj)
 {
-	return nla_put_u32(skb, IOMMUKIT_NL_A_OBJECT_CONTEXT_ID, ctx->id) ?:
-	       nla_put_u32(skb, IOMMUKIT_NL_A_OBJECT_ID, facts->id) ?:
-	       nla_put_string(skb, IOMMUKIT_NL_A_OBJECT_TYPE, facts->type) ?:
-	       nla_put_u32(skb, IOMMUKIT_NL_A_OBJECT_USERS, facts->users);
+	struct nlattr *nest;
+	int rc;
+
+	if (!obj->ops->describe)
+		return 0;
+	nest = nla_nest_start(skb, obj->ops->nest);
+	if (!nest)
+		return -EMSGSIZE;
+	rc = obj->ops->describe(obj, skb);
+	if (!rc)
+		nla_nest_end(skb, nest);
+	return rc;
+}
+
+static int put_object(struct sk_buff *skb, u32 ctx_id,
+		      struct iommukit_object *obj, u32 users)
+{
+	return nla_put_u32(skb, IOMMUKIT_NL_A_OBJECT_CONTEXT_ID, ctx_id) ?:
+	       nla_put_u32(skb, IOMMUKIT_NL_A_OBJECT_ID, obj->id) ?:
+	       nla_put_string(skb, IOMMUKIT_NL_A_OBJECT_TYPE, obj->ops->name) ?:
+	       nla_put_u32(skb, IOMMUKIT_NL_A_OBJECT_USERS, users) ?:
+	       put_state(skb, obj);
+}
+
+static int tell_one(void *opaque, struct iommukit_object *obj, u32 users)
+{
+	struct telling *to = opaque;
+
+	/* There is one, but with another id. */
+	if (obj->id != to->id)
+		return -ENODEV;
+	return put_object(to->skb, to->ctx_id, obj, users);
 }
 
 static int answer_object(struct genl_info *info, struct iommukit_ctx *ctx)
 {
 	const struct nlattr *id = info->attrs[IOMMUKIT_NL_A_OBJECT_ID];
-	struct object_facts facts;
-	struct sk_buff *skb;
+	struct telling to = { .ctx_id = ctx->id, .id = nla_get_u32(id) };
 	void *head;
+	int rc;
 
-	if (!object_next(ctx, nla_get_u32(id), &facts) ||
-	    facts.id != nla_get_u32(id))
-		return netlink_refuse(info->extack, id,
-				      "the context has no such object", -ENOENT);
-	skb = netlink_answer(info, &head);
-	return skb ? netlink_answer_end(info, skb, head,
-					put_object(skb, ctx, &facts)) :
-		     -ENOMEM;
+	to.skb = netlink_answer(info, &head);
+	if (!to.skb)
+		return -ENOMEM;
+	rc = object_next(ctx, to.id, tell_one, &to);
+	if (rc != -ENOENT && rc != -ENODEV)
+		return netlink_answer_end(info, to.skb, head, rc);
+	nlmsg_free(to.skb);
+	return netlink_refuse(info->extack, id, "the context has no such object",
+			      -ENOENT);
 }
 
 int object_get_do(struct sk_buff *request, struct genl_info *info)
@@ -77,22 +120,27 @@ static int object_get_begin(struct netlink_callback *cb)
 	return 0;
 }
 
+static int tell_next(void *opaque, struct iommukit_object *obj, u32 users)
+{
+	struct telling *to = opaque;
+	void *head = netlink_dump_put(to->skb, to->cb, IOMMUKIT_NL_CMD_OBJECT_GET);
+
+	to->id = obj->id;
+	return netlink_dump_end(to->skb, head,
+				head ? put_object(to->skb, to->ctx_id, obj,
+						  users) : 0);
+}
+
 static int dump_objects(struct sk_buff *skb, struct netlink_callback *cb,
 			struct iommukit_ctx *ctx)
 {
+	struct telling to = { .skb = skb, .cb = cb, .ctx_id = ctx->id };
 	struct dump_state *state = dump_state(cb);
-	struct object_facts facts;
+	int rc;
 
-	while (object_next(ctx, state->id, &facts)) {
-		void *head = netlink_dump_put(skb, cb, IOMMUKIT_NL_CMD_OBJECT_GET);
-		int rc = netlink_dump_end(skb, head,
-					  head ? put_object(skb, ctx, &facts) : 0);
-
-		if (rc)
-			return rc;
-		state->id = facts.id + 1;
-	}
-	return 0;
+	while (!(rc = object_next(ctx, state->id, tell_next, &to)))
+		state->id = to.id + 1;
+	return rc == -ENOENT ? 0 : rc;
 }
 
 int object_get_dump(struct sk_buff *skb, struct netlink_callback *cb)

@@ -452,16 +452,19 @@ void objects_destroy_all(struct iommukit_ctx *ctx)
  * object_next - tell of the object with the lowest id from some id on
  * @ctx: the context; need not have a file any more
  * @id: that id
- * @facts: gets what is said of it
+ * @tell: called for it
+ * @opaque: argument for that
  *
  * Context: any.
- * Return: whether there is one.
+ * Return: what @tell has returned, or -ENOENT if there is none.
  */
-bool object_next(struct iommukit_ctx *ctx, u32 id, struct object_facts *facts)
+int object_next(struct iommukit_ctx *ctx, u32 id, object_tell_fn tell,
+		void *opaque)
 {
 	struct iommukit_object *obj;
 	unsigned int busy, users;
 	unsigned long index = id;
+	int rc = -ENOENT;
 
 	xa_lock(&ctx->objects);
 	obj = xa_find(&ctx->objects, &index, ULONG_MAX, XA_PRESENT);
@@ -469,12 +472,10 @@ bool object_next(struct iommukit_ctx *ctx, u32 id, struct object_facts *facts)
 		busy = refcount_read(&obj->busy);
 		smp_rmb(); /* as in object_erased() */
 		users = refcount_read(&obj->users);
-		facts->id = obj->id;
-		facts->users = users > busy ? users - busy : 0;
-		strscpy(facts->type, obj->ops->name, sizeof(facts->type));
+		rc = tell(opaque, obj, users > busy ? users - busy : 0);
 	}
 	xa_unlock(&ctx->objects);
-	return obj;
+	return rc;
 }
 
 /**

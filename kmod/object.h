@@ -18,6 +18,7 @@
 struct iommukit_ctx;
 struct iommukit_object;
 struct module;
+struct sk_buff;
 
 /**
  * struct object_ops - A type of objects
@@ -25,11 +26,18 @@ struct module;
  * @owner: module that stays while there is an object of the type; NULL for ours
  * @destroy: end the object's life, before its memory is freed. May sleep; the
  *	id is gone and nobody else has a reference. Cannot fail.
+ * @nest: attribute of enum iommukit_nl_a_object in which it describes itself
+ * @describe: put the attributes of its state, or return -EMSGSIZE. Called under the lock
+ *	of the table, so that whoever looks on keeps nobody from ending the object: takes
+ *	no lock but spinlocks that are inside of it. What it looks at is there until the
+ *	object has left the table. NULL: there is nothing to say.
  */
 struct object_ops {
 	const char *name;
 	struct module *owner;
 	void (*destroy)(struct iommukit_object *obj);
+	int nest;
+	int (*describe)(struct iommukit_object *obj, struct sk_buff *skb);
 };
 
 /**
@@ -46,19 +54,17 @@ struct iommukit_object {
 	u32 id;
 };
 
-#define OBJECT_TYPE_LEN 16
-
 /**
- * struct object_facts - What is said of an object
- * @id: its id
+ * typedef object_tell_fn - Tells of an object that was found
+ * @opaque: as given to object_next()
+ * @obj: the object, which stays until this returns, and no longer
  * @users: who use it beyond a command, and keep it from being destroyed
- * @type: the name of its type
+ *
+ * Context: under the lock of the table.
+ * Return: what object_next() shall return; not -ENOENT.
  */
-struct object_facts {
-	u32 id;
-	u32 users;
-	char type[OBJECT_TYPE_LEN];
-};
+typedef int (*object_tell_fn)(void *opaque, struct iommukit_object *obj,
+			      u32 users);
 
 struct iommukit_object *object_reserve(struct iommukit_ctx *ctx, size_t size,
 				       const struct object_ops *ops);
@@ -78,7 +84,8 @@ bool object_take(struct iommukit_ctx *ctx, struct iommukit_object *obj);
 void object_end_taken(struct iommukit_ctx *ctx, struct iommukit_object *obj);
 void object_remove(struct iommukit_ctx *ctx, struct iommukit_object *obj);
 void objects_destroy_all(struct iommukit_ctx *ctx);
-bool object_next(struct iommukit_ctx *ctx, u32 id, struct object_facts *facts);
+int object_next(struct iommukit_ctx *ctx, u32 id, object_tell_fn tell,
+		void *opaque);
 unsigned int objects_changes(void);
 
 /**

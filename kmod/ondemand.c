@@ -137,6 +137,7 @@ static bool ondemand_invalidate(struct mmu_interval_notifier *notifier,
 		ondemand_report(od, ONDEMAND_REPORT_MM_EXIT);
 	}
 	ondemand_count_locked(od, ONDEMAND_INVALIDATIONS);
+	ondemand_count_total(od, ONDEMAND_TOTAL_INVALIDATIONS);
 	if (range->event < IOMMUKIT_ONDEMAND_NR_EVENTS)
 		ondemand_count_locked(od, ONDEMAND_BY_EVENT + range->event);
 	if (!ondemand_zap(od, max(range->start, od->first),
@@ -169,12 +170,14 @@ static void teach_lockdep(struct ondemand *od)
  * @writable: they may be written
  * @around: pages to be looked at around one, a power of two up to
  *	ONDEMAND_CHUNK_PAGES
+ * @totals: where it is counted as well
  *
  * Context: process context; may sleep, with no lock held, mmap_lock least of all.
  * Return: the memory; -ENOMEM; -EINTR if a signal, fatal or not, came in between.
  */
 struct ondemand *ondemand_create(unsigned long first, unsigned long length,
-				 bool writable, unsigned int around)
+				 bool writable, unsigned int around,
+				 struct ondemand_totals *totals)
 {
 	struct ondemand *od = fail_alloc(kzalloc(sizeof(*od),
 						 GFP_KERNEL_ACCOUNT));
@@ -195,16 +198,19 @@ struct ondemand *ondemand_create(unsigned long first, unsigned long length,
 	od->writable = writable;
 	od->around = around;
 	od->window = around;
+	od->totals = totals;
+	refcount_inc(&totals->refs);
 	teach_lockdep(od);
 	might_lock(&current->mm->mmap_lock);
 	rc = fail_point(-ENOMEM) ?:
 	     mmu_interval_notifier_insert(&od->notifier, current->mm, first,
 					  length, &ondemand_notifier_ops);
 	if (rc)
-		goto err_hits;
+		goto err_totals;
 	return od;
 
-err_hits:
+err_totals:
+	ondemand_totals_put(totals);
 	free_percpu(od->hits);
 err_free:
 	kfree(od);
@@ -221,6 +227,7 @@ static void end_work(struct work_struct *work)
 		/* Nobody is left who would leave a note. */
 		flush_work(&od->report);
 		ondemand_free_chunks(od);
+		ondemand_totals_put(od->totals);
 		free_percpu(od->hits);
 		kfree(od);
 		cond_resched();
@@ -258,6 +265,63 @@ void ondemand_destroy(struct ondemand *od)
 }
 
 /* ---- statistics ---- */
+
+/**
+ * ondemand_totals_create - for an IOAS that is going to have on-demand memory
+ *
+ * Context: may sleep.
+ * Return: for ondemand_totals_put(), or NULL.
+ */
+struct ondemand_totals *ondemand_totals_create(void)
+{
+	struct ondemand_totals *totals =
+		fail_alloc(kzalloc(sizeof(*totals), GFP_KERNEL_ACCOUNT));
+
+	if (!totals)
+		return NULL;
+	totals->cpu = fail_alloc(alloc_percpu_gfp(struct ondemand_counts,
+						  GFP_KERNEL_ACCOUNT));
+	if (!totals->cpu) {
+		kfree(totals);
+		return NULL;
+	}
+	refcount_set(&totals->refs, 1);
+	return totals;
+}
+
+/**
+ * ondemand_totals_put - drop a reference
+ * @totals: the totals, or NULL
+ *
+ * Context: any.
+ */
+void ondemand_totals_put(struct ondemand_totals *totals)
+{
+	if (!totals || !refcount_dec_and_test(&totals->refs))
+		return;
+	free_percpu(totals->cpu);
+	kfree(totals);
+}
+
+/**
+ * ondemand_total - how often something has happened
+ * @totals: the totals, or NULL if there never was anything
+ * @total: what
+ *
+ * Context: any.
+ */
+u64 ondemand_total(const struct ondemand_totals *totals,
+		   enum ondemand_total total)
+{
+	u64 sum = 0;
+	int cpu;
+
+	if (!totals)
+		return 0;
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(totals->cpu, cpu)->counts[total]);
+	return sum;
+}
 
 static u64 take_hits(struct ondemand *od, bool reset)
 {

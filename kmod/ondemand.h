@@ -28,6 +28,7 @@
 #include <linux/bitmap.h>
 #include <linux/llist.h>
 #include <linux/mmu_notifier.h>
+#include <linux/percpu.h>
 #include <linux/refcount.h>
 #include <linux/rwsem.h>
 #include <linux/sizes.h>
@@ -49,6 +50,31 @@ struct domain;
 struct mm_struct;
 struct page;
 struct ondemand_load;
+
+/* What is counted for all memory that was mapped in an IOAS */
+enum ondemand_total {
+	ONDEMAND_TOTAL_FAULTS,
+	ONDEMAND_TOTAL_INVALIDATIONS,
+	ONDEMAND_NR_TOTALS,
+};
+
+/**
+ * struct ondemand_counts - One CPU's
+ * @counts: by enum ondemand_total
+ */
+struct ondemand_counts {
+	u64 counts[ONDEMAND_NR_TOTALS];
+};
+
+/**
+ * struct ondemand_totals - What is counted for an IOAS
+ * @refs: one of the IOAS, one of each memory
+ * @cpu: for each CPU
+ */
+struct ondemand_totals {
+	refcount_t refs;
+	struct ondemand_counts __percpu *cpu;
+};
 
 /* As the members of struct iommukit_ondemand_query, from the first counter on */
 enum ondemand_stat {
@@ -140,6 +166,7 @@ enum ondemand_report {
  * @beyond: and after those that were looked at along with them
  * @drop_next: the next chunk to be dropped is looked for there; under the lock
  * @hits: for each CPU
+ * @totals: of the IOAS that it was mapped in first
  * @stats: see enum ondemand_stat; ONDEMAND_HITS is in @hits
  * @turn: number of the last sum that has it; see ioas_ondemand.c
  * @refs: one until ondemand_destroy(), one of each attachment that has kept pages
@@ -167,6 +194,7 @@ struct ondemand {
 	unsigned long beyond;
 	unsigned long drop_next;
 	u64 __percpu *hits;
+	struct ondemand_totals *totals;
 	atomic64_t stats[ONDEMAND_NR_STATS];
 	unsigned long turn;
 	refcount_t refs;
@@ -219,6 +247,13 @@ static inline void ondemand_count_locked(struct ondemand *od,
 	atomic64_set(&od->stats[stat], atomic64_read(&od->stats[stat]) + 1);
 }
 
+/* For who holds the lock of the memory, and so nearly never loses one. */
+static inline void ondemand_count_total(struct ondemand *od,
+					enum ondemand_total total)
+{
+	raw_cpu_inc(od->totals->cpu->counts[total]);
+}
+
 /* The highest of several; two at once may lose one, which is no harm. */
 static inline void ondemand_count_max(struct ondemand *od,
 				      enum ondemand_stat stat, s64 n)
@@ -248,8 +283,13 @@ static inline void ondemand_chunk_part(unsigned long nr, unsigned long first,
 }
 
 /* ondemand.c */
+struct ondemand_totals *ondemand_totals_create(void);
+void ondemand_totals_put(struct ondemand_totals *totals);
+u64 ondemand_total(const struct ondemand_totals *totals,
+		   enum ondemand_total total);
 struct ondemand *ondemand_create(unsigned long first, unsigned long length,
-				 bool writable, unsigned int around);
+				 bool writable, unsigned int around,
+				 struct ondemand_totals *totals);
 void ondemand_destroy(struct ondemand *od);
 void ondemand_put(struct ondemand *od);
 void ondemand_placed(struct ondemand *od, const struct netlink_mapping *mapping);
@@ -331,11 +371,27 @@ void ondemand_set_nomem(unsigned int n);
 #else /* !IOMMUKIT_HAS_ONDEMAND: there is none, so none of this is called */
 
 struct ondemand;
+struct ondemand_totals;
 struct domain;
 
 enum {
 	ONDEMAND_FAULT_WRITE = 1 << 0,
 };
+
+enum ondemand_total {
+	ONDEMAND_TOTAL_FAULTS,
+	ONDEMAND_TOTAL_INVALIDATIONS,
+};
+
+static inline void ondemand_totals_put(struct ondemand_totals *totals)
+{
+}
+
+static inline u64 ondemand_total(const struct ondemand_totals *totals,
+				 enum ondemand_total total)
+{
+	return 0;
+}
 
 static inline long ondemand_fault(struct ondemand *od, unsigned long address,
 				  unsigned long npages, unsigned int flags,

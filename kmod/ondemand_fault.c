@@ -305,6 +305,8 @@ static void count_found(const struct fault *f)
 			  (f->pfns[nr] & HMM_PFN_VALID) &&
 			  !test_bit(nr, f->chunk->present);
 	ondemand_count(od, ONDEMAND_AROUND_PAGES, around);
+	if (!(f->flags & ONDEMAND_FAULT_PREFETCH))
+		ondemand_count_total(od, ONDEMAND_TOTAL_FAULTS);
 	if (f->flags & ONDEMAND_FAULT_PREFETCH)
 		ondemand_count(od, ONDEMAND_PREFETCH_PAGES, found(f));
 	else if (f->flags & ONDEMAND_FAULT_WRITE)

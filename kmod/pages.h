@@ -19,6 +19,7 @@ struct file;
 struct iommukit_ctx;
 struct mm_struct;
 struct ondemand;
+struct ondemand_totals;
 struct page;
 struct pages;
 struct task_struct;
@@ -118,7 +119,8 @@ struct pages *pages_create_file(struct iommukit_ctx *ctx, int fd,
 				bool writable);
 struct pages *pages_create_ondemand(struct iommukit_ctx *ctx, unsigned long uva,
 				    unsigned long length, bool writable,
-				    unsigned int around);
+				    unsigned int around,
+				    struct ondemand_totals *totals);
 void pages_put(struct pages *pages);
 void pages_lose(struct pages *pages);
 

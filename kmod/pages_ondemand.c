@@ -123,13 +123,15 @@ static const struct pages_ops ondemand_pages_ops = {
  * @length: bytes, whole pages; at least one
  * @writable: whether the pages may be written
  * @around: pages that are looked at around one, a power of two
+ * @totals: where it is counted as well
  *
  * Context: process context, may sleep; no lock is held.
  * Return: the object; -ENOMEM; -EINTR if a signal came in between.
  */
 struct pages *pages_create_ondemand(struct iommukit_ctx *ctx, unsigned long uva,
 				    unsigned long length, bool writable,
-				    unsigned int around)
+				    unsigned int around,
+				    struct ondemand_totals *totals)
 {
 	struct pages *pages = pages_alloc(ctx, &ondemand_pages_ops, uva,
 					  writable);
@@ -137,7 +139,7 @@ struct pages *pages_create_ondemand(struct iommukit_ctx *ctx, unsigned long uva,
 
 	if (!pages)
 		return ERR_PTR(-ENOMEM);
-	od = ondemand_create(uva, length, writable, around);
+	od = ondemand_create(uva, length, writable, around, totals);
 	if (IS_ERR(od)) {
 		pages_put(pages);
 		return ERR_CAST(od);

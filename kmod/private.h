@@ -63,7 +63,9 @@
  *   access_stage.lock   spinlock: pins of an access through an IOTLB
  *
  *   ctx.objects         spinlock of the xarray: ids and both counts of objects,
- *                       and which one is marked
+ *                       and which one is marked. Objects are described under it:
+ *                       inside it, for IOTLBs, iotlb_channel.lock, and
+ *                       iotlb.clients_lock with what is inside of that.
  *   contexts            spinlock of the xarray in context.c: which contexts there are
  *                       Inside both: netlink's, to tell what came and went
  *

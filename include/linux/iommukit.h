@@ -292,13 +292,61 @@ void iommukit_ctx_get(struct iommukit_ctx *ictx);
 void iommukit_ctx_put(struct iommukit_ctx *ictx);
 
 struct iommukit_access *
+__iommukit_access_create(struct iommukit_ctx *ictx,
+			 const struct iommukit_access_ops *ops, void *data,
+			 u32 *id, const char *driver);
+struct iommukit_access *
+__iommukit_access_create_attached(struct iommukit_ctx *ictx, u32 ioas_id,
+				  const struct iommukit_access_ops *ops,
+				  void *data, u32 *id, const char *driver);
+
+/**
+ * iommukit_access_create - create an access that is not attached yet
+ * @ictx: the context
+ * @ops: what the core needs to know of the driver
+ * @data: passed to @ops->unmap
+ * @id: gets the id of the object, for reports to user space
+ *
+ * The access holds the context; the caller may put its own reference.
+ * @ops and @data must stay valid until iommukit_access_destroy() has returned.
+ *
+ * Context: process context, may sleep, no mmap_lock held.
+ * Return: the access; -EINVAL if an argument is missing, or @ops->unmap while
+ * @ops->needs_pin_pages is set; -ENOMEM; -EBUSY if the context has no id left.
+ */
+static inline struct iommukit_access *
 iommukit_access_create(struct iommukit_ctx *ictx,
 		       const struct iommukit_access_ops *ops, void *data,
-		       u32 *id);
-struct iommukit_access *
+		       u32 *id)
+{
+	return __iommukit_access_create(ictx, ops, data, id, KBUILD_MODNAME);
+}
+
+/**
+ * iommukit_access_create_attached - create an access and attach it
+ * @ictx: the context
+ * @ioas_id: the IOAS
+ * @ops: what the core needs to know of the driver
+ * @data: passed to @ops->unmap
+ * @id: gets the id of the object; undefined on failure
+ *
+ * @ops->unmap may be called before this returns, while the caller's variable
+ * for the result is not set yet. It finds no pins then, and so needs no access.
+ *
+ * Context: process context, may sleep, no mmap_lock held, and no lock that
+ * @ops->unmap takes.
+ * Return: the access, or an errno of iommukit_access_create() or
+ * iommukit_access_attach().
+ */
+static inline struct iommukit_access *
 iommukit_access_create_attached(struct iommukit_ctx *ictx, u32 ioas_id,
 				const struct iommukit_access_ops *ops,
-				void *data, u32 *id);
+				void *data, u32 *id)
+{
+	return __iommukit_access_create_attached(ictx, ioas_id, ops, data, id,
+						 KBUILD_MODNAME);
+}
+
 void iommukit_access_destroy(struct iommukit_access *access);
 int iommukit_access_attach(struct iommukit_access *access, u32 ioas_id);
 int iommukit_access_replace(struct iommukit_access *access, u32 ioas_id);
@@ -312,8 +360,27 @@ void iommukit_access_unpin_pages(struct iommukit_access *access,
 int iommukit_access_rw(struct iommukit_access *access, unsigned long iova,
 		       void *data, size_t length, unsigned int flags);
 
-struct iommukit_soft_device *iommukit_soft_device_bind(struct iommukit_ctx *ictx,
-						       u32 *id);
+struct iommukit_soft_device *
+__iommukit_soft_device_bind(struct iommukit_ctx *ictx, u32 *id,
+			    const char *driver);
+
+/**
+ * iommukit_soft_device_bind - make a device in a context
+ * @ictx: the context
+ * @id: gets the id of the device
+ *
+ * The device holds the context; the caller may put its own reference.
+ *
+ * Context: process context, may sleep.
+ * Return: the device; -EINVAL if an argument is missing; -ENOMEM; -EBUSY if the
+ * context has no id left; -EIO if it is dead.
+ */
+static inline struct iommukit_soft_device *
+iommukit_soft_device_bind(struct iommukit_ctx *ictx, u32 *id)
+{
+	return __iommukit_soft_device_bind(ictx, id, KBUILD_MODNAME);
+}
+
 void iommukit_soft_device_unbind(struct iommukit_soft_device *sdev);
 int iommukit_soft_device_attach(struct iommukit_soft_device *sdev, u32 *pt_id);
 int iommukit_soft_device_replace(struct iommukit_soft_device *sdev, u32 *pt_id);

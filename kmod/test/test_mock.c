@@ -200,6 +200,7 @@ static const void *mock_hw_info(void *priv, u32 *type, size_t *length)
 
 const struct device_ops mock_device_ops = {
 	.owner = THIS_MODULE,
+	.domain = IOMMUKIT_NL_DOMAIN_DRIVER,
 	.domain_create = mock_domain_create,
 	.set_domain = mock_set_domain,
 	.nested_create = mock_nested_create,
@@ -304,6 +305,7 @@ static int mock_create(const struct test_request *req, struct mock_spec *spec)
 		.regions = &mock->region,
 		.nr_regions = !!(spec->flags & (IOMMUKIT_TEST_DEVICE_REGION |
 						IOMMUKIT_TEST_DEVICE_SW_MSI)),
+		.driver = KBUILD_MODNAME,
 		.owned_by_ctx = true,
 	};
 	mock->dev = iommukit_device_add(req->ictx, &mock->desc, &dev_id);

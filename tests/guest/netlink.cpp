@@ -146,6 +146,29 @@ std::string NetlinkMessage::text(unsigned int attribute) const
 	return text_of(attributes.at(attribute));
 }
 
+std::vector<std::uint64_t> NetlinkMessage::array(unsigned int attribute) const
+{
+	INFO("attribute " << attribute);
+	REQUIRE(has(attribute));
+	const Bytes &bytes = attributes.at(attribute);
+	std::vector<std::uint64_t> values(bytes.size() / sizeof(std::uint64_t));
+
+	REQUIRE(bytes.size() % sizeof(std::uint64_t) == 0);
+	std::memcpy(values.data(), bytes.data(), bytes.size());
+	return values;
+}
+
+NetlinkMessage NetlinkMessage::nest(unsigned int attribute) const
+{
+	NetlinkMessage inner;
+
+	INFO("attribute " << attribute);
+	REQUIRE(has(attribute));
+	const Bytes &bytes = attributes.at(attribute);
+	inner.attributes = parse(bytes.data(), bytes.size());
+	return inner;
+}
+
 NetlinkRequest::NetlinkRequest(std::uint8_t command, std::uint16_t flags)
 	: flags(flags), command(command)
 {
@@ -316,6 +339,31 @@ NetlinkMessage context_facts(const Netlink &netlink, std::uint32_t id)
 	REQUIRE(answer.error == 0);
 	REQUIRE(answer.messages.size() == 1);
 	return answer.messages[0];
+}
+
+NetlinkMessage object_facts(const Netlink &netlink, std::uint32_t context,
+			    std::uint32_t id)
+{
+	const NetlinkAnswer answer =
+		netlink.ask(NetlinkRequest(IOMMUKIT_NL_CMD_OBJECT_GET, netlink_do)
+				    .add(IOMMUKIT_NL_A_OBJECT_CONTEXT_ID, context)
+				    .add(IOMMUKIT_NL_A_OBJECT_ID, id));
+
+	INFO(answer.reason);
+	REQUIRE(answer.error == 0);
+	REQUIRE(answer.messages.size() == 1);
+	return answer.messages[0];
+}
+
+NetlinkMessage object_state(const Netlink &netlink, std::uint32_t context,
+			    std::uint32_t id, unsigned int nest)
+{
+	const NetlinkMessage facts = object_facts(netlink, context, id);
+
+	for (unsigned int other = IOMMUKIT_NL_A_OBJECT_IOAS;
+	     other <= IOMMUKIT_NL_A_OBJECT_MAX; other++)
+		CHECK(facts.has(other) == (other == nest));
+	return facts.nest(nest);
 }
 
 std::vector<std::uint32_t> contexts_of(const Netlink &netlink, pid_t pid)

@@ -26,6 +26,9 @@ struct NetlinkMessage {
 	std::uint32_t u32(unsigned int attribute) const;
 	std::uint64_t u64(unsigned int attribute) const;
 	std::string text(unsigned int attribute) const;
+	/* An array of u64, and the attributes in an attribute. */
+	std::vector<std::uint64_t> array(unsigned int attribute) const;
+	NetlinkMessage nest(unsigned int attribute) const;
 };
 
 /* All that came upon a request. */
@@ -97,6 +100,11 @@ constexpr std::uint16_t netlink_dump = 0x300;
 
 /* What is said of a context, which must be there. */
 NetlinkMessage context_facts(const Netlink &netlink, std::uint32_t id);
+/* What is said of an object, which must be there; and what it says itself in a nest. */
+NetlinkMessage object_facts(const Netlink &netlink, std::uint32_t context,
+			    std::uint32_t id);
+NetlinkMessage object_state(const Netlink &netlink, std::uint32_t context,
+			    std::uint32_t id, unsigned int nest);
 /* Numbers of the contexts that a process has opened, which must be one at least. */
 std::vector<std::uint32_t> contexts_of(const Netlink &netlink, pid_t pid);
 /* The number of the one context that this process has opened last. */

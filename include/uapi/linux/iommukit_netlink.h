@@ -142,11 +142,17 @@ enum iommukit_nl_a_ioas {
 	IOMMUKIT_NL_A_IOAS_HWPTS,
 	/* 1 if what accesses and software domains write is recorded, else 0 */
 	IOMMUKIT_NL_A_IOAS_DIRTY_TRACKING,
-	/* how many pages were recorded since that is on, again and again */
+	/*
+	 * how many pages were recorded since that is on; one that was read out, and is
+	 * written again, counts again
+	 */
 	IOMMUKIT_NL_A_IOAS_DIRTIED_PAGES,
-	/* how many pages, or runs of them, were asked for in on-demand areas */
+	/*
+	 * how many pages, or runs of them, were asked for of on-demand memory that was
+	 * mapped here first, wherever it was copied to
+	 */
 	IOMMUKIT_NL_A_IOAS_OD_FAULTS,
-	/* how often on-demand memory changed under devices */
+	/* how often such memory changed */
 	IOMMUKIT_NL_A_IOAS_OD_INVALIDATIONS,
 
 	__IOMMUKIT_NL_A_IOAS_MAX,
@@ -174,9 +180,12 @@ enum iommukit_nl_a_hwpt {
 
 /* State of a device. */
 enum iommukit_nl_a_device {
-	/* what the kernel calls it */
+	/* what the kernel calls it; absent if it is software */
 	IOMMUKIT_NL_A_DEVICE_NAME = 1,
-	/* the driver it is bound to; absent if there is none */
+	/*
+	 * the driver it is bound to, or the module that it is software of; absent if
+	 * there is none
+	 */
 	IOMMUKIT_NL_A_DEVICE_DRIVER,
 	/* number of its IOMMU group; absent if it is in none */
 	IOMMUKIT_NL_A_DEVICE_IOMMU_GROUP,
@@ -198,7 +207,7 @@ enum iommukit_nl_a_access {
 	IOMMUKIT_NL_A_ACCESS_DRIVER,
 	/* how many pins it has */
 	IOMMUKIT_NL_A_ACCESS_PINS,
-	/* how often it has read or written memory */
+	/* how often it has read or written memory with success */
 	IOMMUKIT_NL_A_ACCESS_COPIES,
 
 	__IOMMUKIT_NL_A_ACCESS_MAX,
@@ -208,7 +217,7 @@ enum iommukit_nl_a_access {
 /* State of an IOTLB. */
 enum iommukit_nl_a_iotlb_state {
 	IOMMUKIT_NL_A_IOTLB_STATE_PAD = 1,
-	/* the IOAS its entries lead to */
+	/* the IOAS its entries lead to; absent if that is memory of its owner */
 	IOMMUKIT_NL_A_IOTLB_STATE_IOAS_ID,
 	/* what its owner called it */
 	IOMMUKIT_NL_A_IOTLB_STATE_USER_TAG,
@@ -218,7 +227,9 @@ enum iommukit_nl_a_iotlb_state {
 	IOMMUKIT_NL_A_IOTLB_STATE_SERVER,
 	/* how many entries it may have */
 	IOMMUKIT_NL_A_IOTLB_STATE_MAX_ENTRIES,
-	/* an array of u64, as IOMMUKIT_IOTLB_STATS gives it */
+	/*
+	 * an array of u64, as IOMMUKIT_IOTLB_STATS gives it, but each of its own moment
+	 */
 	IOMMUKIT_NL_A_IOTLB_STATE_COUNTERS,
 
 	__IOMMUKIT_NL_A_IOTLB_STATE_MAX,
