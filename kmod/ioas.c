@@ -105,7 +105,7 @@ int ioas_cmd_alloc(struct iommukit_ucmd *ucmd)
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
 	ioas = container_of(obj, struct ioas, obj);
-	iova_space_init(&ioas->space);
+	iova_space_init(&ioas->space, ucmd->ctx->id, obj->id);
 	mutex_init(&ioas->lock);
 	INIT_LIST_HEAD(&ioas->hwpts);
 

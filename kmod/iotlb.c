@@ -75,7 +75,7 @@ static void iotlb_destroy(struct iommukit_object *obj)
 	iotlb_free(iotlb);
 }
 
-static const struct object_ops iotlb_object_ops = {
+const struct object_ops iotlb_object_ops = {
 	.name = "iotlb",
 	.destroy = iotlb_destroy,
 	.nest = IOMMUKIT_NL_A_OBJECT_IOTLB,
@@ -494,7 +494,7 @@ static int query_one(struct iotlb_space *space, struct iommukit_iotlb_query *cmd
 	struct iommukit_iotlb_entry entry;
 	u64 first = cmd->iova_first;
 
-	if (!iotlb_table_dump(space, &first, first, &entry, 1))
+	if (!iotlb_table_dump(space, &first, first, &entry, 1, NULL))
 		return -ENOENT;
 	cmd->count = 1;
 	return put_entry(cmd, 0, &entry);
@@ -509,7 +509,8 @@ static int query_count(struct iotlb_space *space,
 	do {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		nr = iotlb_table_dump(space, &first, cmd->iova_last, NULL, 1024);
+		nr = iotlb_table_dump(space, &first, cmd->iova_last, NULL, 1024,
+				      NULL);
 		cmd->count += nr;
 		cond_resched();
 	} while (nr == 1024 && first && first <= cmd->iova_last);
@@ -530,7 +531,7 @@ static int query_dump(struct iotlb_space *space,
 			return -EINTR;
 		max = min_t(u32, ENTRY_CHUNK, room - cmd->count);
 		nr = iotlb_table_dump(space, &first, cmd->iova_last, entries,
-				      max);
+				      max, NULL);
 		for (i = 0; i < nr; i++) {
 			rc = put_entry(cmd, cmd->count++, &entries[i]);
 			if (rc)
@@ -540,7 +541,8 @@ static int query_dump(struct iotlb_space *space,
 		cond_resched();
 	}
 	cmd->out_next = first;
-	if (more && iotlb_table_dump(space, &first, cmd->iova_last, NULL, 1))
+	if (more && iotlb_table_dump(space, &first, cmd->iova_last, NULL, 1,
+				     NULL))
 		cmd->flags |= IOMMUKIT_IOTLB_QUERY_MORE;
 	else
 		cmd->out_next = 0;

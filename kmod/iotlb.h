@@ -379,6 +379,7 @@ struct iotlb_changes {
  * @evict_policy: one of enum iommukit_iotlb_evict
  * @nr_entries: entries of all tables
  * @nr_pinned: pinned ones
+ * @changes: counts changes of entries, for who lists them
  * @hand: address space that eviction goes on with
  * @batch_open: the server has begun a batch
  * @batch_asid: its address space
@@ -415,6 +416,7 @@ struct iotlb {
 	u32 evict_policy;
 	u32 nr_entries;
 	u32 nr_pinned;
+	u32 changes;
 	u32 hand;
 	bool batch_open;
 	u32 batch_asid;
@@ -434,6 +436,7 @@ struct iotlb {
 };
 
 /* iotlb.c */
+extern const struct object_ops iotlb_object_ops;
 struct iotlb *iotlb_get(struct iommukit_ctx *ctx, u32 id);
 void iotlb_put(struct iotlb *iotlb);
 struct iotlb_space *iotlb_space(struct iotlb *iotlb, u32 asid);
@@ -512,7 +515,7 @@ int iotlb_table_flush(struct iotlb_space *space, bool pinned,
 bool iotlb_evict_to(struct iotlb *iotlb, u32 limit);
 unsigned int iotlb_table_dump(struct iotlb_space *space, u64 *first, u64 last,
 			      struct iommukit_iotlb_entry *out,
-			      unsigned int max);
+			      unsigned int max, u32 *changes);
 u64 iotlb_deferred(void);
 void iotlb_throttle(void);
 int iotlb_cache_create(void);

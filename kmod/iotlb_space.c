@@ -255,18 +255,21 @@ int iotlb_table_flush(struct iotlb_space *space, bool pinned,
  * @last: last one
  * @out: gets them, or NULL to count them
  * @max: how many at most; fewer: there are no more
+ * @changes: gets how many changes there were before, or NULL
  *
  * Context: may sleep; wlock is not held.
  * Return: how many there were.
  */
 unsigned int iotlb_table_dump(struct iotlb_space *space, u64 *first, u64 last,
 			      struct iommukit_iotlb_entry *out,
-			      unsigned int max)
+			      unsigned int max, u32 *changes)
 {
 	struct iotlb_entry *entry;
 	unsigned int nr = 0;
 
 	mutex_lock(&space->iotlb->wlock);
+	if (changes)
+		*changes = space->iotlb->changes;
 	iotlb_tree_for_each(&iotlb_space_table(space)->map, entry, *first, last) {
 		if (out)
 			out[nr] = (struct iommukit_iotlb_entry){

@@ -86,6 +86,7 @@ static void table_count(struct iotlb *iotlb, struct iotlb_table *table,
 {
 	table->nr += by;
 	iotlb->nr_entries += by;
+	iotlb->changes++;
 	if (entry_is_pinned(entry))
 		iotlb->nr_pinned += by;
 	if (iotlb->nr_entries > iotlb->counts[IOMMUKIT_IOTLB_STAT_MAX_ENTRIES])
@@ -316,6 +317,7 @@ void iotlb_log_removal(struct iotlb_space *space, u64 first, u64 last,
 {
 	u64 seq = space->inval_seq + 1;
 
+	space->iotlb->changes++;
 	space->log[seq % IOTLB_LOG].first = first;
 	space->log[seq % IOTLB_LOG].last = last;
 	/* Read by whoever delivers a miss: too old a value costs one more round. */
@@ -487,6 +489,7 @@ static int update_locked(struct iotlb_space *space,
 		return rc;
 	if (plan.what == UPDATE_WIDEN) {
 		WRITE_ONCE(plan.entry->perm, up->perm);
+		space->iotlb->changes++;
 	} else if (plan.what == UPDATE_STORE) {
 		if (!make_room(space, up->first, up->last,
 			       1 + plan.splits - (int)plan.covered))

@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 
 #include "fail.h"
+#include "netlink.h"
 #include "pages.h"
 
 static struct kmem_cache *area_cache;
@@ -220,7 +221,7 @@ static void areas_store(struct iova_space *space, const struct iova_area *area,
 }
 
 /**
- * iova_area_count - count an area that has come into its space, or left it
+ * iova_area_count - count an area that has come into its space, or left it, and tell
  * @space: the space; its lock is held for writing
  * @area: the area
  * @there: it has come
@@ -233,8 +234,10 @@ void iova_area_count(struct iova_space *space, const struct iova_area *area,
 	unsigned long length = area->last - area->iova + 1;
 
 	lockdep_assert_held_write(&space->lock);
+	space->changes++;
 	WRITE_ONCE(space->nr_areas, space->nr_areas + (there ? 1 : -1));
 	WRITE_ONCE(space->mapped, space->mapped + (there ? length : -length));
+	netlink_area_event(space, area, there);
 }
 
 /**

@@ -12,6 +12,7 @@
 #include <linux/interval_tree.h>
 #include <linux/iommukit.h>
 #include <linux/mm.h>
+#include <linux/random.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <uapi/linux/iommukit.h>
@@ -598,8 +599,10 @@ int iova_space_usable(struct iova_space *space,
 /**
  * iova_space_init - make an empty space
  * @space: the space
+ * @ctx_id: number of its context
+ * @ioas_id: id of its IOAS
  */
-void iova_space_init(struct iova_space *space)
+void iova_space_init(struct iova_space *space, u32 ctx_id, u32 ioas_id)
 {
 	init_rwsem(&space->domains_lock);
 	INIT_LIST_HEAD(&space->domains);
@@ -610,6 +613,9 @@ void iova_space_init(struct iova_space *space)
 	space->allowed = RB_ROOT_CACHED;
 	space->reserved = RB_ROOT_CACHED;
 	space->alignment = 1;
+	space->ctx_id = ctx_id;
+	space->ioas_id = ioas_id;
+	space->changes = get_random_u32();
 	xa_init_flags(&space->members, XA_FLAGS_ALLOC);
 	init_waitqueue_head(&space->wait);
 }

@@ -108,6 +108,10 @@ struct iova_domain {
  * @reserved: where nothing may be mapped; may overlap each other
  * @alignment: of IOVA, length and offset in the page of every area
  * @no_huge: map page by page
+ * @ctx_id: number of its context, and
+ * @ioas_id: id of its IOAS, for those who are told of areas
+ * @changes: counts areas that come and go, from some number on that another space is
+ *	not likely to have
  * @nr_areas: areas in @areas
  * @mapped: bytes of them
  * @logging: areas have logs
@@ -131,6 +135,9 @@ struct iova_space {
 	struct rb_root_cached reserved;
 	unsigned long alignment;
 	bool no_huge;
+	u32 ctx_id;
+	u32 ioas_id;
+	u32 changes;
 	unsigned long nr_areas;
 	unsigned long mapped;
 	bool logging;
@@ -174,7 +181,7 @@ struct iova_member {
 	bool leaving;
 };
 
-void iova_space_init(struct iova_space *space);
+void iova_space_init(struct iova_space *space, u32 ctx_id, u32 ioas_id);
 void iova_space_destroy(struct iova_space *space);
 
 struct iova_area *iova_area_alloc(struct pages *pages, unsigned long offset,

@@ -5,8 +5,10 @@
  */
 #include "netlink_request.h"
 
+#include <linux/capability.h>
 #include <linux/module.h>
 
+#include "compat.h"
 #include "context.h"
 #include "fail.h"
 
@@ -113,6 +115,88 @@ int netlink_answer_end(struct genl_info *info, struct sk_buff *skb, void *head,
 }
 
 /**
+ * netlink_require_dump - refuse a dump that lacks an attribute, or whoever may not look
+ * @cb: the dump, which begins
+ * @attr: the attribute
+ * @text: what is said if it is missing
+ *
+ * Context: may sleep.
+ * Return: 0; -EPERM; -EINVAL.
+ */
+int netlink_require_dump(struct netlink_callback *cb, int attr,
+			 const char *text)
+{
+	if (!netlink_capable(cb->skb, CAP_SYS_ADMIN))
+		return netlink_refuse(cb->extack, NULL,
+				      "addresses are for who has CAP_SYS_ADMIN",
+				      -EPERM);
+	if (compat_genl_dump_attrs(cb)[attr])
+		return 0;
+	return netlink_refuse(cb->extack, NULL, text, -EINVAL);
+}
+
+/*
+ * What was dumped so far has gone, so it is over; if there was no message yet, there is
+ * nobody to whom it could matter.
+ */
+static int vanished(struct netlink_callback *cb)
+{
+	cb->seq = dump_seq(cb->prev_seq + 1);
+	return -ENOENT;
+}
+
+/**
+ * netlink_dump_object - find the object that a dump looks into
+ * @cb: the dump
+ * @place: what it looks into
+ * @ops: the type that it must have
+ * @missing: what is said if the context has none like that
+ *
+ * Context: any.
+ * Return: the object for netlink_dump_object_put(), which is used until then: destroying
+ * it waits for that. -ENOENT: if it was seen before, the dump ends as an interrupted one;
+ * else it is said what is missing.
+ */
+struct iommukit_object *netlink_dump_object(struct netlink_callback *cb,
+					    struct dump_place *place,
+					    const struct object_ops *ops,
+					    const char *missing)
+{
+	struct iommukit_ctx *ctx = context_next(place->ctx_id);
+	struct iommukit_object *obj = ERR_PTR(-ENOENT);
+
+	if (ctx && ctx->id == place->ctx_id)
+		obj = object_get(ctx, place->id, ops);
+	else
+		missing = "no context has that number";
+	if (!IS_ERR(obj)) {
+		place->ctx = ctx;
+		place->seen = true;
+		return obj;
+	}
+	if (ctx)
+		context_put(ctx);
+	return ERR_PTR(place->seen ? vanished(cb) :
+				     netlink_refuse(cb->extack, NULL, missing,
+						    -ENOENT));
+}
+
+/**
+ * netlink_dump_object_put - undo netlink_dump_object()
+ * @place: what the dump looks into
+ * @obj: the object
+ *
+ * Context: may sleep.
+ */
+void netlink_dump_object_put(struct dump_place *place,
+			     struct iommukit_object *obj)
+{
+	object_put(place->ctx, obj);
+	context_put(place->ctx);
+	place->ctx = NULL;
+}
+
+/**
  * netlink_dump_put - begin a message of a dump
  * @skb: the messages so far
  * @cb: the dump, whose seq is up to date
@@ -164,6 +248,19 @@ static const struct nla_policy object_get_policy[IOMMUKIT_NL_A_OBJECT_ID + 1] = 
 	[IOMMUKIT_NL_A_OBJECT_ID] = { .type = NLA_U32 },
 };
 
+static const struct nla_policy area_get_policy[IOMMUKIT_NL_A_AREA_LAST + 1] = {
+	[IOMMUKIT_NL_A_AREA_CONTEXT_ID] = { .type = NLA_U32 },
+	[IOMMUKIT_NL_A_AREA_IOAS_ID] = { .type = NLA_U32 },
+	[IOMMUKIT_NL_A_AREA_IOVA] = { .type = NLA_U64 },
+	[IOMMUKIT_NL_A_AREA_LAST] = { .type = NLA_U64 },
+};
+
+static const struct nla_policy entry_get_policy[IOMMUKIT_NL_A_ENTRY_ASID + 1] = {
+	[IOMMUKIT_NL_A_ENTRY_CONTEXT_ID] = { .type = NLA_U32 },
+	[IOMMUKIT_NL_A_ENTRY_IOTLB_ID] = { .type = NLA_U32 },
+	[IOMMUKIT_NL_A_ENTRY_ASID] = { .type = NLA_U32 },
+};
+
 static const struct genl_ops netlink_ops[] = {
 	{
 		.cmd = IOMMUKIT_NL_CMD_CONTEXT_GET,
@@ -179,6 +276,18 @@ static const struct genl_ops netlink_ops[] = {
 		.doit = object_get_do,
 		.dumpit = object_get_dump,
 	},
+	{
+		.cmd = IOMMUKIT_NL_CMD_AREA_GET,
+		.policy = area_get_policy,
+		.maxattr = ARRAY_SIZE(area_get_policy) - 1,
+		.dumpit = area_get_dump,
+	},
+	{
+		.cmd = IOMMUKIT_NL_CMD_ENTRY_GET,
+		.policy = entry_get_policy,
+		.maxattr = ARRAY_SIZE(entry_get_policy) - 1,
+		.dumpit = entry_get_dump,
+	},
 };
 
 static const struct genl_multicast_group netlink_groups[] = {
@@ -186,6 +295,10 @@ static const struct genl_multicast_group netlink_groups[] = {
 	[NETLINK_EVENTS] = {
 		.name = IOMMUKIT_NL_MCGRP_EVENTS,
 		.flags = GENL_MCAST_CAP_NET_ADMIN,
+	},
+	[NETLINK_MAPPINGS] = {
+		.name = IOMMUKIT_NL_MCGRP_MAPPINGS,
+		.flags = GENL_MCAST_CAP_SYS_ADMIN,
 	},
 };
 

@@ -5,13 +5,15 @@
  *	netlink.c		the family, and what its requests share
  *	netlink_context.c	requests: contexts
  *	netlink_object.c	requests: objects
+ *	netlink_area.c		requests: areas of an IOAS
+ *	netlink_entry.c		requests: entries of an IOTLB
  *	netlink_event.c		events
  *
  * What it looks like is in Documentation/netlink/iommukit.yaml.
  *
  * An event costs one test while nobody listens. That something came or went is told
  * under the lock of the table that it is in: so the last that was told of a number is
- * true. An event for which there is no memory counts as one that a listener had no room
+ * true. That goes for areas, too, under the lock of their space. An event for which there is no memory counts as one that a listener had no room
  * for: the listener is told that something is missing, and asks for everything again.
  */
 #ifndef IOMMUKIT_NETLINK_H
@@ -24,6 +26,9 @@
 struct genl_family;
 struct iommukit_ctx;
 struct iommukit_object;
+struct iova_area;
+struct iova_space;
+struct sk_buff;
 
 /**
  * struct netlink_mapping - What events say of on-demand memory: what MAP_ONDEMAND did
@@ -57,6 +62,7 @@ struct netlink_unmap {
 extern struct genl_family netlink_family;
 enum netlink_group {
 	NETLINK_EVENTS,
+	NETLINK_MAPPINGS,
 };
 
 int netlink_init(void);
@@ -73,6 +79,12 @@ void netlink_ondemand_mm_exit(const struct netlink_mapping *mapping);
 void netlink_ondemand_unmap(const struct netlink_mapping *mapping,
 			    const struct netlink_unmap *unmap);
 void netlink_iotlb_server_lost(u32 ctx_id, u32 iotlb_id, u64 user_tag);
+void netlink_area_event(const struct iova_space *space,
+			const struct iova_area *area, bool came);
+
+/* netlink_area.c */
+int netlink_put_area(struct sk_buff *skb, const struct iova_space *space,
+		     const struct iova_area *area);
 
 #else /* a kernel without networks: nobody asks, and nobody listens */
 
@@ -117,6 +129,11 @@ static inline void netlink_ondemand_unmap(const struct netlink_mapping *mapping,
 
 static inline void netlink_iotlb_server_lost(u32 ctx_id, u32 iotlb_id,
 					     u64 user_tag)
+{
+}
+
+static inline void netlink_area_event(const struct iova_space *space,
+				      const struct iova_area *area, bool came)
 {
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Events of the netlink family. All go to one group, in the initial network namespace.
+ * Events of the netlink family. They go to one group, and areas to another one, in the
+ * initial network namespace.
  *
  * Numbers of processes and users are those of the initial namespaces: one message serves
  * all listeners. Who wants its own asks for the context.
@@ -24,6 +25,11 @@
 #define EVENT_SIZE (3 * nla_total_size(sizeof(u32)) + \
 		    5 * nla_total_size_64bit(sizeof(u64)))
 
+static bool has_audience(enum netlink_group group)
+{
+	return genl_has_listeners(&netlink_family, &init_net, group);
+}
+
 /**
  * netlink_has_audience - whether anybody listens to events
  *
@@ -31,7 +37,7 @@
  */
 bool netlink_has_audience(void)
 {
-	return genl_has_listeners(&netlink_family, &init_net, NETLINK_EVENTS);
+	return has_audience(NETLINK_EVENTS);
 }
 
 /**
@@ -39,27 +45,35 @@ bool netlink_has_audience(void)
  * @skb: the message
  * @head: as genlmsg_put() said
  * @gfp: how memory is had
+ * @group: who gets it
  */
 struct event {
 	struct sk_buff *skb;
 	void *head;
 	gfp_t gfp;
+	enum netlink_group group;
 };
 
 /* Begin an event. Returns false if nobody will get it. */
-static bool event_begin(struct event *event, enum iommukit_nl_cmd cmd, gfp_t gfp)
+static bool event_begin_for(enum netlink_group group, struct event *event,
+			    enum iommukit_nl_cmd cmd, gfp_t gfp)
 {
-	if (!netlink_has_audience())
+	if (!has_audience(group))
 		return false;
 	event->gfp = gfp;
+	event->group = group;
 	event->skb = fail_alloc(genlmsg_new(EVENT_SIZE, gfp));
 	if (!event->skb) {
-		genl_set_err(&netlink_family, &init_net, 0, NETLINK_EVENTS,
-			     -ENOBUFS);
+		genl_set_err(&netlink_family, &init_net, 0, group, -ENOBUFS);
 		return false;
 	}
 	event->head = genlmsg_put(event->skb, 0, 0, &netlink_family, 0, cmd);
 	return true;
+}
+
+static bool event_begin(struct event *event, enum iommukit_nl_cmd cmd, gfp_t gfp)
+{
+	return event_begin_for(NETLINK_EVENTS, event, cmd, gfp);
 }
 
 /* Send it; @rc is what putting its attributes has come to: there was room. */
@@ -70,7 +84,7 @@ static void event_send(struct event *event, int rc)
 		return;
 	}
 	genlmsg_end(event->skb, event->head);
-	genlmsg_multicast(&netlink_family, event->skb, 0, NETLINK_EVENTS,
+	genlmsg_multicast(&netlink_family, event->skb, 0, event->group,
 			  event->gfp);
 }
 
@@ -204,4 +218,25 @@ void netlink_iotlb_server_lost(u32 ctx_id, u32 iotlb_id, u64 user_tag)
 		       nla_put_u32(e.skb, IOMMUKIT_NL_A_IOTLB_ID, iotlb_id) ?:
 		       nla_put_u64_64bit(e.skb, IOMMUKIT_NL_A_IOTLB_USER_TAG,
 					 user_tag, IOMMUKIT_NL_A_IOTLB_PAD));
+}
+
+/**
+ * netlink_area_event - tell that an area has come or gone
+ * @space: its space; the lock is held for writing
+ * @area: the area
+ * @came: which of both
+ *
+ * Of areas that go with their IOAS nothing is told.
+ *
+ * Context: may sleep.
+ */
+void netlink_area_event(const struct iova_space *space,
+			const struct iova_area *area, bool came)
+{
+	struct event e;
+
+	if (event_begin_for(NETLINK_MAPPINGS, &e,
+			    came ? IOMMUKIT_NL_CMD_AREA_NEW :
+				   IOMMUKIT_NL_CMD_AREA_DEL, GFP_KERNEL))
+		event_send(&e, netlink_put_area(e.skb, space, area));
 }

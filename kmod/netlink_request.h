@@ -12,6 +12,7 @@
 #include <net/genetlink.h>
 
 #include "netlink.h"
+#include "object.h"
 
 /* Messages of a dump are told apart from those of another one by it, so it is not 0. */
 static inline unsigned int dump_seq(unsigned int changes)
@@ -39,6 +40,20 @@ static inline struct dump_state *dump_state(struct netlink_callback *cb)
 	return (struct dump_state *)cb->ctx;
 }
 
+/**
+ * struct dump_place - The object that a dump looks into
+ * @ctx_id: number of its context
+ * @id: its id
+ * @ctx: the context, while a message is made
+ * @seen: it was there before
+ */
+struct dump_place {
+	u32 ctx_id;
+	u32 id;
+	struct iommukit_ctx *ctx;
+	bool seen;
+};
+
 /* netlink.c */
 int netlink_refuse(struct netlink_ext_ack *extack, const struct nlattr *attr,
 		   const char *text, int error);
@@ -48,6 +63,14 @@ struct iommukit_ctx *netlink_find_context(const struct nlattr *attr,
 struct sk_buff *netlink_answer(struct genl_info *info, void **head);
 int netlink_answer_end(struct genl_info *info, struct sk_buff *skb, void *head,
 		       int rc);
+int netlink_require_dump(struct netlink_callback *cb, int attr,
+			 const char *text);
+struct iommukit_object *netlink_dump_object(struct netlink_callback *cb,
+					    struct dump_place *place,
+					    const struct object_ops *ops,
+					    const char *missing);
+void netlink_dump_object_put(struct dump_place *place,
+			     struct iommukit_object *obj);
 void *netlink_dump_put(struct sk_buff *skb, struct netlink_callback *cb,
 		       enum iommukit_nl_cmd cmd);
 int netlink_dump_end(struct sk_buff *skb, void *head, int rc);
@@ -59,5 +82,11 @@ int context_get_dump(struct sk_buff *skb, struct netlink_callback *cb);
 /* netlink_object.c */
 int object_get_do(struct sk_buff *request, struct genl_info *info);
 int object_get_dump(struct sk_buff *skb, struct netlink_callback *cb);
+
+/* netlink_area.c */
+int area_get_dump(struct sk_buff *skb, struct netlink_callback *cb);
+
+/* netlink_entry.c */
+int entry_get_dump(struct sk_buff *skb, struct netlink_callback *cb);
 
 #endif /* IOMMUKIT_NETLINK_REQUEST_H */

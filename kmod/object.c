@@ -435,7 +435,9 @@ void objects_destroy_all(struct iommukit_ctx *ctx)
 	do {
 		progress = false;
 		xa_for_each(&ctx->objects, id, obj) {
-			if (!object_erased(ctx, id, &obj) || IS_ERR(obj))
+			/* Who only looks on is about to be done with it. */
+			wait_event_idle(ctx->wait, object_erased(ctx, id, &obj));
+			if (IS_ERR(obj))
 				continue;
 			object_destroy(obj);
 			progress = true;

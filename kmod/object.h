@@ -6,7 +6,9 @@
  * object from being destroyed. @busy is raised together with it for the time of
  * one command only. So users > busy means that somebody lasting uses the
  * object (destroying it is refused), while users == busy > 1 means that just
- * commands run on it (destroying waits for them).
+ * commands run on it (destroying waits for them). The dumps of netlink are such
+ * commands, but of those who have not opened the context: each of their messages
+ * is one, so that destroying waits for that only.
  */
 #ifndef IOMMUKIT_OBJECT_H
 #define IOMMUKIT_OBJECT_H

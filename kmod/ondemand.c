@@ -15,6 +15,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "describe.h"
 #include "domain.h"
 #include "fail.h"
 
@@ -323,7 +324,7 @@ u64 ondemand_total(const struct ondemand_totals *totals,
 	return sum;
 }
 
-static u64 take_hits(struct ondemand *od, bool reset)
+static u64 take_hits(const struct ondemand *od, bool reset)
 {
 	u64 hits = 0;
 	int cpu;
@@ -379,6 +380,42 @@ void ondemand_query(struct ondemand *od, u64 *state, u64 *stats, bool reset)
 		*state |= IOMMUKIT_ONDEMAND_DEAD_MM;
 	if (READ_ONCE(od->dead))
 		*state |= IOMMUKIT_ONDEMAND_QUARANTINED;
+}
+
+/**
+ * ondemand_describe - say what has happened to those who look on
+ * @od: the memory
+ * @skb: where, in an area
+ *
+ * Does without the lock, for that may take as long as a copy.
+ *
+ * Context: any.
+ * Return: 0 or -EMSGSIZE.
+ */
+int ondemand_describe(const struct ondemand *od, struct sk_buff *skb)
+{
+	u64 stats[ONDEMAND_NR_STATS];
+	enum ondemand_stat i;
+
+	for (i = 0; i < ONDEMAND_NR_STATS; i++)
+		stats[i] = atomic64_read(&od->stats[i]);
+	stats[ONDEMAND_HITS] = take_hits(od, false);
+	return describe_u64(skb, IOMMUKIT_NL_A_AREA_PRESENT_BYTES,
+			    stats[ONDEMAND_PRESENT_PAGES] * PAGE_SIZE,
+			    IOMMUKIT_NL_A_AREA_PAD) ?:
+	       describe_array(skb, IOMMUKIT_NL_A_AREA_COUNTERS, stats,
+			      ARRAY_SIZE(stats));
+}
+
+/**
+ * ondemand_is_useless - whether no page of it is ever found again
+ * @od: the memory
+ *
+ * Context: any.
+ */
+bool ondemand_is_useless(const struct ondemand *od)
+{
+	return READ_ONCE(od->dead) || READ_ONCE(od->dead_mm);
 }
 
 /**

@@ -50,6 +50,7 @@ struct domain;
 struct mm_struct;
 struct page;
 struct ondemand_load;
+struct sk_buff;
 
 /* What is counted for all memory that was mapped in an IOAS */
 enum ondemand_total {
@@ -298,6 +299,8 @@ void ondemand_report_unmap(struct ondemand *od, struct domain *domain,
 			   const struct netlink_unmap *unmap);
 void ondemand_query(struct ondemand *od, u64 *state, u64 *stats, bool reset);
 void ondemand_sum(u64 *sum, const u64 *stats);
+int ondemand_describe(const struct ondemand *od, struct sk_buff *skb);
+bool ondemand_is_useless(const struct ondemand *od);
 int ondemand_init(void);
 void ondemand_exit(void);
 
@@ -373,6 +376,7 @@ void ondemand_set_nomem(unsigned int n);
 struct ondemand;
 struct ondemand_totals;
 struct domain;
+struct sk_buff;
 
 enum {
 	ONDEMAND_FAULT_WRITE = 1 << 0,
@@ -391,6 +395,17 @@ static inline u64 ondemand_total(const struct ondemand_totals *totals,
 				 enum ondemand_total total)
 {
 	return 0;
+}
+
+static inline int ondemand_describe(const struct ondemand *od,
+				    struct sk_buff *skb)
+{
+	return 0;
+}
+
+static inline bool ondemand_is_useless(const struct ondemand *od)
+{
+	return false;
 }
 
 static inline long ondemand_fault(struct ondemand *od, unsigned long address,

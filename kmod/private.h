@@ -36,7 +36,9 @@
  *                       Read by copy's source; written by whoever changes
  *                       them. Never held over an unmap callback. rw and pin
  *                       do without: they find areas under RCU and keep them by
- *                       their busy counts, and wait while one is being cut.
+ *                       their busy counts, and wait while one is being cut. Netlink's
+ *                       dumps read some areas at a time; inside it: netlink's, to
+ *                       tell what came and went.
  *   pages.lock          mutex: the pinned segments of one pages object. User
  *                       memory is never faulted in under it.
  *   mmap_lock           of the memory's owner. Under it, under locks of pages and of

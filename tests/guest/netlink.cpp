@@ -15,8 +15,8 @@ namespace guest {
 
 namespace {
 
-/* No longer message comes. The kernel makes parts of a dump as long as what is read. */
-constexpr std::size_t most = 4096;
+/* No longer event comes. */
+constexpr std::size_t most_of_event = 4096;
 constexpr int limit_ms = 60000;
 
 using Bytes = std::vector<std::byte>;
@@ -208,29 +208,30 @@ Netlink::Netlink() : sock(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GE
 	const NetlinkMessage &info = answer.messages[0];
 	family = value_of<std::uint16_t>(info.attributes.at(CTRL_ATTR_FAMILY_ID));
 	CHECK(info.u32(CTRL_ATTR_VERSION) == IOMMUKIT_FAMILY_VERSION);
-	const Bytes &groups = info.attributes.at(CTRL_ATTR_MCAST_GROUPS);
-	for (const auto &[number, one] : parse(groups.data(), groups.size())) {
+	const Bytes &all = info.attributes.at(CTRL_ATTR_MCAST_GROUPS);
+	for (const auto &[number, one] : parse(all.data(), all.size())) {
 		const Attributes about = parse(one.data(), one.size());
 
-		if (text_of(about.at(CTRL_ATTR_MCAST_GRP_NAME)) ==
-		    IOMMUKIT_NL_MCGRP_EVENTS)
-			group = value_of<std::uint32_t>(about.at(CTRL_ATTR_MCAST_GRP_ID));
+		groups[text_of(about.at(CTRL_ATTR_MCAST_GRP_NAME))] =
+			value_of<std::uint32_t>(about.at(CTRL_ATTR_MCAST_GRP_ID));
 	}
-	REQUIRE(group != 0);
+	REQUIRE(groups.size() == 2);
 }
 
-void Netlink::listen(int receive_buffer)
+void Netlink::listen(int receive_buffer, const std::string &group)
 {
 	if (receive_buffer)
 		REQUIRE(setsockopt(fd(), SOL_SOCKET, SO_RCVBUFFORCE, &receive_buffer,
 				   sizeof(receive_buffer)) == 0);
-	REQUIRE(try_listen() == ok);
+	REQUIRE(try_listen(group) == ok);
 }
 
-Errno Netlink::try_listen() const
+Errno Netlink::try_listen(const std::string &group) const
 {
-	return Errno{setsockopt(fd(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group,
-				sizeof(group))
+	const std::uint32_t number = groups.at(group);
+
+	return Errno{setsockopt(fd(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &number,
+				sizeof(number))
 			     ? errno
 			     : 0};
 }
@@ -258,17 +259,17 @@ NetlinkAnswer Netlink::ask(const NetlinkRequest &request,
 {
 	const std::uint32_t seq = ++last_seq;
 	NetlinkAnswer answer;
-	Bytes room(most);
+	Bytes bytes(room);
 	bool more = true;
 
 	send(request, seq);
 	while (more) {
 		REQUIRE(readable(fd(), limit_ms));
-		const ssize_t got = recv(fd(), room.data(), room.size(), MSG_TRUNC);
+		const ssize_t got = recv(fd(), bytes.data(), bytes.size(), MSG_TRUNC);
 
 		REQUIRE(got > 0);
-		REQUIRE(got <= static_cast<ssize_t>(most));
-		more = each_message(room.data(), got,
+		REQUIRE(got <= static_cast<ssize_t>(bytes.size()));
+		more = each_message(bytes.data(), got,
 				    [&](const nlmsghdr &head, const std::byte *at) {
 					    if (head.nlmsg_flags & NLM_F_DUMP_INTR)
 						    answer.interrupted = true;
@@ -292,16 +293,16 @@ NetlinkAnswer Netlink::ask(const NetlinkRequest &request,
 
 Errno Netlink::try_next(NetlinkMessage *event) const
 {
-	Bytes room(most);
+	Bytes bytes(most_of_event);
 
 	while (read_ahead.empty()) {
 		if (!readable(fd(), limit_ms))
 			return Errno{ETIMEDOUT};
-		const ssize_t got = recv(fd(), room.data(), room.size(), 0);
+		const ssize_t got = recv(fd(), bytes.data(), bytes.size(), 0);
 
 		if (got < 0)
 			return Errno{errno};
-		each_message(room.data(), got,
+		each_message(bytes.data(), got,
 			     [&](const nlmsghdr &head, const std::byte *at) {
 				     read_ahead.push_back(message_of(head, at));
 				     return true;

@@ -51,6 +51,10 @@ class NetlinkRequest {
 	{
 		return add(type, &value, sizeof(value));
 	}
+	NetlinkRequest &add_u64(unsigned int type, std::uint64_t value)
+	{
+		return add(type, &value, sizeof(value));
+	}
 
 	std::uint16_t flags;
 	std::uint16_t reserved = 0;
@@ -69,9 +73,12 @@ class Netlink {
 	int fd() const { return sock.get(); }
 	/* Of the family */
 	std::uint16_t number() const { return family; }
-	/* Events come from now on. */
-	void listen(int receive_buffer = 0);
-	Errno try_listen() const;
+	/* Events of a group come from now on. */
+	void listen(int receive_buffer = 0,
+		    const std::string &group = IOMMUKIT_NL_MCGRP_EVENTS);
+	Errno try_listen(const std::string &group = IOMMUKIT_NL_MCGRP_EVENTS) const;
+	/* So much is read at a time, and dumps come in parts of that size. */
+	void read_at_once(std::size_t bytes) { room = bytes; }
 
 	/* @between is called after each part of a long answer. */
 	NetlinkAnswer ask(
@@ -89,7 +96,8 @@ class Netlink {
 
 	Fd sock;
 	std::uint16_t family = 0;
-	std::uint32_t group = 0;
+	std::map<std::string, std::uint32_t> groups;
+	std::size_t room = 4096;
 	mutable std::uint32_t last_seq = 1;
 	mutable std::deque<NetlinkMessage> read_ahead;
 };

@@ -262,7 +262,10 @@ enum iommukit_nl_a_area {
 	IOMMUKIT_NL_A_AREA_FLAGS,
 	/* where it is in the process that mapped it, or at which offset in the file */
 	IOMMUKIT_NL_A_AREA_USER_ADDRESS,
-	/* of an on-demand area, how much of its memory devices reach without a fault */
+	/*
+	 * of an on-demand area, how much of its memory, wherever it is mapped, is
+	 * reached without a fault; not in events, as what follows
+	 */
 	IOMMUKIT_NL_A_AREA_PRESENT_BYTES,
 	/* of an on-demand area, an array of u64, as IOMMUKIT_ONDEMAND_QUERY gives it */
 	IOMMUKIT_NL_A_AREA_COUNTERS,
@@ -361,7 +364,7 @@ enum iommukit_nl_cmd {
 	IOMMUKIT_NL_CMD_AREA_GET,
 	/* Memory was mapped. */
 	IOMMUKIT_NL_CMD_AREA_NEW,
-	/* Memory is not mapped any more. */
+	/* Memory is not mapped any more. What goes with its IOAS is not told. */
 	IOMMUKIT_NL_CMD_AREA_DEL,
 	/* All translations of an IOTLB, or those of an address space of it. */
 	IOMMUKIT_NL_CMD_ENTRY_GET,
