@@ -95,8 +95,8 @@ static int tell_area(struct sk_buff *skb, struct netlink_callback *cb,
 static int tell_areas(struct sk_buff *skb, struct netlink_callback *cb,
 		      struct iova_space *space)
 {
+	MA_STATE(mas, &space->areas, area_dump(cb)->next, area_dump(cb)->next);
 	struct area_dump *dump = area_dump(cb);
-	MA_STATE(mas, &space->areas, dump->next, dump->next);
 	struct iova_area *area;
 	unsigned int n = 0;
 	int rc = 0;

@@ -95,6 +95,7 @@ void add_domain_cases(std::vector<Case> &cases);
 void add_ioas_cases(std::vector<Case> &cases);
 void add_iotlb_cases(std::vector<Case> &cases);
 void add_memory_cases(std::vector<Case> &cases);
+void add_netlink_cases(std::vector<Case> &cases);
 void add_ondemand_cases(std::vector<Case> &cases);
 void add_ondemand_first_cases(std::vector<Case> &cases);
 void add_ondemand_flow_cases(std::vector<Case> &cases);

@@ -42,6 +42,7 @@ std::vector<bench::Case> chosen_cases(const std::string &pattern)
 	bench::add_ioas_cases(cases);
 	bench::add_iotlb_cases(cases);
 	bench::add_memory_cases(cases);
+	bench::add_netlink_cases(cases);
 	bench::add_ondemand_cases(cases);
 	bench::add_ondemand_first_cases(cases);
 	bench::add_ondemand_flow_cases(cases);

@@ -412,7 +412,7 @@ TEST_CASE("areas that stay while others come and go in other threads")
 
 TEST_CASE("whoever looks makes nothing that ends fail")
 {
-	const unsigned int rounds = 200 / slowness() + 10;
+	const unsigned int rounds = 60 / slowness() + 6;
 	const NothingLeft nothing_left;
 	std::atomic<bool> over = false;
 	std::atomic<std::uint32_t> context_id = 0, ioas_id = 0, iotlb_id = 0;
