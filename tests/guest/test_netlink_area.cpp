@@ -34,6 +34,12 @@ constexpr std::uint64_t iova = 0x1000000;
 constexpr std::uint64_t stride = 2 * page_size;
 constexpr std::uint32_t no_such = 0x7ffffff0;
 
+/* Enough for some parts of a dump, and not more than a slow machine can make. */
+std::uint64_t many()
+{
+	return 1000 / std::min(slowness(), 4U);
+}
+
 NetlinkRequest areas_of(std::uint32_t context, std::uint32_t ioas)
 {
 	return NetlinkRequest(area_get, netlink_dump)
@@ -263,7 +269,7 @@ TEST_CASE("an IOAS without areas")
 
 TEST_CASE("a dump of many areas goes on where it was")
 {
-	Areas areas(3000);
+	Areas areas(2 * many());
 	unsigned int parts = 0;
 	const std::size_t at_once = GENERATE(4096, 32768);
 
@@ -273,19 +279,19 @@ TEST_CASE("a dump of many areas goes on where it was")
 	CHECK(!answer.interrupted);
 	CHECK(parts > 2);
 	/* The first part is a page long whatever is read. */
-	CHECK(parts < 3000 * 100 / at_once + 3);
+	CHECK(parts < areas.number * 100 / at_once + 3);
 }
 
 TEST_CASE("a dump under which areas come and go")
 {
-	const Areas areas(1000);
+	const Areas areas(many());
 
 	SECTION("one comes ahead")
 	{
-		const auto found = areas.dump_and([&] { areas.map(2000); });
+		const auto found = areas.dump_and([&] { areas.map(2 * areas.number); });
 
 		CHECK(found.interrupted);
-		CHECK(iovas_in(found).size() == 1001);
+		CHECK(iovas_in(found).size() == areas.number + 1);
 	}
 	SECTION("one comes behind")
 	{
@@ -299,11 +305,11 @@ TEST_CASE("a dump under which areas come and go")
 	}
 	SECTION("one goes ahead")
 	{
-		const auto found = areas.dump_and([&] { areas.unmap(999); });
+		const auto found = areas.dump_and([&] { areas.unmap(areas.number - 1); });
 
 		CHECK(found.interrupted);
-		CHECK(iovas_in(found).size() == 999);
-		CHECK(!contains(iovas_in(found), Areas::at(999)));
+		CHECK(iovas_in(found).size() == areas.number - 1);
+		CHECK(!contains(iovas_in(found), Areas::at(areas.number - 1)));
 	}
 	SECTION("one goes behind")
 	{
@@ -319,7 +325,7 @@ TEST_CASE("a dump under which areas come and go")
 
 		CHECK(found.interrupted);
 		CHECK(found.error == 0);
-		CHECK(found.messages.size() < 1000);
+		CHECK(found.messages.size() < areas.number);
 	}
 	SECTION("those of another IOAS do")
 	{
@@ -336,7 +342,7 @@ TEST_CASE("a dump under which areas come and go")
 
 TEST_CASE("a dump under which the IOAS goes")
 {
-	Areas areas(1000);
+	Areas areas(many());
 	NetlinkAnswer found;
 
 	SECTION("by command")
@@ -352,7 +358,7 @@ TEST_CASE("a dump under which the IOAS goes")
 		found = areas.dump_and([&] {
 			areas.context->destroy(areas.ioas);
 			REQUIRE(areas.context->ioas() == areas.ioas);
-			areas.map(999);
+			areas.map(areas.number - 1);
 		});
 	}
 	SECTION("and something else has its id")
@@ -364,12 +370,12 @@ TEST_CASE("a dump under which the IOAS goes")
 	}
 	CHECK(found.error == 0);
 	CHECK(found.interrupted);
-	CHECK(found.messages.size() < 1000);
+	CHECK(found.messages.size() < areas.number);
 }
 
 TEST_CASE("areas that stay while others come and go in other threads")
 {
-	constexpr std::uint64_t number = 2000;
+	const std::uint64_t number = 2 * many() / 4 * 4;
 	const Areas areas(number);
 	std::atomic<bool> over = false;
 	std::atomic<std::uint64_t> wrong = 0, changes = 0;
@@ -573,18 +579,19 @@ TEST_CASE("entries of all kinds")
 
 TEST_CASE("a dump of many entries goes on where it was")
 {
-	const Entries entries(500);
+	const Entries entries(many() / 2);
 	const NetlinkAnswer answer = entries.dump_and([] {});
 	const std::vector<SeenEntry> found = entries_in(answer);
 
 	CHECK(!answer.interrupted);
-	CHECK(found.size() == 1500);
+	CHECK(found.size() == 3 * (many() / 2));
 	CHECK((found == entries_of_owner(entries.world.iotlb, Entries::asids)));
 }
 
 TEST_CASE("a dump under which entries come and go")
 {
-	const Entries entries(500);
+	const std::uint64_t each = many() / 2;
+	const Entries entries(each);
 	const Iotlb &iotlb = entries.world.iotlb;
 	const auto dump = [&](const std::function<void()> &change) {
 		const NetlinkAnswer answer = entries.dump_and(change);
@@ -598,28 +605,29 @@ TEST_CASE("a dump under which entries come and go")
 	{
 		CHECK(dump([&] {
 			      iotlb.submit(update_of(1UL << 40, page_size, 0), 3);
-		      }) == 1501);
+		      }) == 3 * each + 1);
 	}
 	SECTION("one goes")
 	{
 		CHECK(dump([&] {
-			      iotlb.submit(invalidate_of(499 * stride, page_size), 3);
-		      }) == 1499);
+			      iotlb.submit(invalidate_of((each - 1) * stride, page_size),
+					   3);
+		      }) == 3 * each - 1);
 	}
 	SECTION("one becomes shorter")
 	{
 		CHECK(dump([&] { iotlb.submit(invalidate_of(0, page_size / 2), 0); }) ==
-		      1500);
+		      3 * each);
 	}
 	SECTION("all of an address space go")
 	{
-		CHECK(dump([&] { iotlb.flush(0, 3); }) == 1000);
+		CHECK(dump([&] { iotlb.flush(0, 3); }) == 2 * each);
 	}
 	SECTION("the IOTLB goes")
 	{
 		const Iotlb other(entries.world.context, entries.world.ioas);
 
-		for (std::uint64_t i = 0; i < 500; i++)
+		for (std::uint64_t i = 0; i < each; i++)
 			other.update(i * stride, page_size, IotlbWorld::target);
 		bool first = true;
 		const NetlinkAnswer answer =
@@ -630,7 +638,7 @@ TEST_CASE("a dump under which entries come and go")
 			});
 		CHECK(answer.interrupted);
 		CHECK(answer.error == 0);
-		CHECK(answer.messages.size() < 500);
+		CHECK(answer.messages.size() < each);
 	}
 }
 
@@ -780,10 +788,10 @@ TEST_CASE("there are only dumps of areas and entries")
 TEST_CASE("fail-nth: AREA_GET and ENTRY_GET")
 {
 	const bool areas = GENERATE(true, false);
-	const Entries entries(200);
+	const Entries entries(80);
 	const Memory memory(page_size);
 	const std::uint32_t ioas = entries.world.context.ioas();
-	const std::size_t number = 600;
+	const std::size_t number = 240;
 	const NetlinkRequest request =
 		areas ? areas_of(entries.id, ioas)
 		      : entries_of(entries.id, entries.world.iotlb.id());
