@@ -11,78 +11,22 @@ namespace iommukit {
 
 namespace {
 
-std::optional<Bytes> bytes(const NetlinkMessage &message, int attribute)
-{
-	auto value = message.u64(attribute);
-
-	return value ? std::optional(Bytes(*value)) : std::nullopt;
-}
-
-ContextFacts context_of(const NetlinkMessage &m)
-{
-	ContextFacts facts;
-
-	facts.id = m.u32(IOMMUKIT_NL_A_CONTEXT_ID).value_or(0);
-	facts.pid = m.u32(IOMMUKIT_NL_A_CONTEXT_PID);
-	facts.comm = m.text(IOMMUKIT_NL_A_CONTEXT_COMM);
-	facts.uid = m.u32(IOMMUKIT_NL_A_CONTEXT_UID).value_or(0);
-	facts.age_ms = m.u64(IOMMUKIT_NL_A_CONTEXT_AGE_MS).value_or(0);
-	facts.account = static_cast<iommukit_nl_account>(
-		m.u32(IOMMUKIT_NL_A_CONTEXT_ACCOUNT).value_or(0));
-	facts.pinned = bytes(m, IOMMUKIT_NL_A_CONTEXT_PINNED_BYTES).value_or(Bytes());
-	facts.memlock_limit = bytes(m, IOMMUKIT_NL_A_CONTEXT_MEMLOCK_LIMIT);
-	facts.memlock_headroom = bytes(m, IOMMUKIT_NL_A_CONTEXT_MEMLOCK_HEADROOM);
-	facts.objects = m.u32(IOMMUKIT_NL_A_CONTEXT_OBJECTS).value_or(0);
-	return facts;
-}
-
-ObjectFacts object_of(const NetlinkMessage &m)
-{
-	return {m.u32(IOMMUKIT_NL_A_OBJECT_CONTEXT_ID).value_or(0),
-		m.u32(IOMMUKIT_NL_A_OBJECT_ID).value_or(0),
-		m.text(IOMMUKIT_NL_A_OBJECT_TYPE),
-		m.u32(IOMMUKIT_NL_A_OBJECT_USERS).value_or(0)};
-}
-
-OndemandFacts ondemand_of(const NetlinkMessage &m)
-{
-	OndemandFacts facts;
-
-	facts.context = m.u32(IOMMUKIT_NL_A_OD_CONTEXT_ID).value_or(0);
-	facts.ioas = m.u32(IOMMUKIT_NL_A_OD_IOAS_ID).value_or(0);
-	facts.iova = Iova(m.u64(IOMMUKIT_NL_A_OD_IOVA).value_or(0));
-	facts.length = bytes(m, IOMMUKIT_NL_A_OD_LENGTH).value_or(Bytes());
-	facts.reason = m.u32(IOMMUKIT_NL_A_OD_REASON);
-	if (auto iova = m.u64(IOMMUKIT_NL_A_OD_UNMAP_IOVA))
-		facts.unmap_iova = Iova(*iova);
-	facts.unmap_asked = bytes(m, IOMMUKIT_NL_A_OD_UNMAP_ASKED);
-	facts.unmap_done = bytes(m, IOMMUKIT_NL_A_OD_UNMAP_DONE);
-	return facts;
-}
-
-IotlbFacts iotlb_of(const NetlinkMessage &m)
-{
-	return {m.u32(IOMMUKIT_NL_A_IOTLB_CONTEXT_ID).value_or(0),
-		m.u32(IOMMUKIT_NL_A_IOTLB_ID).value_or(0),
-		m.u64(IOMMUKIT_NL_A_IOTLB_USER_TAG).value_or(0)};
-}
-
 // nullopt: a newer module has events that are not known here.
 std::optional<Event> event_of(const NetlinkMessage &message)
 {
 	switch (message.command) {
 	case IOMMUKIT_NL_CMD_CONTEXT_NEW:
 	case IOMMUKIT_NL_CMD_CONTEXT_DEL:
-		return Event{message.command, context_of(message)};
+		return Event{message.command, context_facts(message)};
 	case IOMMUKIT_NL_CMD_OBJECT_NEW:
 	case IOMMUKIT_NL_CMD_OBJECT_DEL:
-		return Event{message.command, object_of(message)};
+		return Event{message.command, object_facts(message)};
 	case IOMMUKIT_NL_CMD_OD_DEAD:
 	case IOMMUKIT_NL_CMD_OD_MM_EXIT:
 	case IOMMUKIT_NL_CMD_OD_UNMAP_ANOMALY:
-		return Event{message.command, ondemand_of(message)};
+		return Event{message.command, ondemand_facts(message)};
 	case IOMMUKIT_NL_CMD_IOTLB_SERVER_LOST:
-		return Event{message.command, iotlb_of(message)};
+		return Event{message.command, iotlb_facts(message)};
 	default:
 		return std::nullopt;
 	}
@@ -118,14 +62,14 @@ std::vector<ContextFacts> Administration::contexts()
 
 	for (const auto &message :
 	     socket_.dump("CONTEXT_GET", IOMMUKIT_NL_CMD_CONTEXT_GET, {}))
-		out.push_back(context_of(message));
+		out.push_back(context_facts(message));
 	return out;
 }
 
 ContextFacts Administration::context(std::uint32_t id)
 {
-	return context_of(socket_.ask("CONTEXT_GET", IOMMUKIT_NL_CMD_CONTEXT_GET,
-				      {{IOMMUKIT_NL_A_CONTEXT_ID, id}}));
+	return context_facts(socket_.ask("CONTEXT_GET", IOMMUKIT_NL_CMD_CONTEXT_GET,
+					 {{IOMMUKIT_NL_A_CONTEXT_ID, id}}));
 }
 
 std::vector<ObjectFacts> Administration::objects(std::optional<std::uint32_t> context)
@@ -137,7 +81,47 @@ std::vector<ObjectFacts> Administration::objects(std::optional<std::uint32_t> co
 		filter.push_back({IOMMUKIT_NL_A_OBJECT_CONTEXT_ID, *context});
 	for (const auto &message :
 	     socket_.dump("OBJECT_GET", IOMMUKIT_NL_CMD_OBJECT_GET, filter))
-		out.push_back(object_of(message));
+		out.push_back(object_facts(message));
+	return out;
+}
+
+ObjectFacts Administration::object(std::uint32_t context, std::uint32_t id)
+{
+	return object_facts(socket_.ask("OBJECT_GET", IOMMUKIT_NL_CMD_OBJECT_GET,
+					{{IOMMUKIT_NL_A_OBJECT_CONTEXT_ID, context},
+					 {IOMMUKIT_NL_A_OBJECT_ID, id}}));
+}
+
+std::vector<AreaFacts> Administration::areas(std::uint32_t context, std::uint32_t ioas,
+					     std::optional<IovaRange> range)
+{
+	std::vector<NetlinkAttribute> filter{{IOMMUKIT_NL_A_AREA_CONTEXT_ID, context},
+					     {IOMMUKIT_NL_A_AREA_IOAS_ID, ioas}};
+	std::vector<AreaFacts> out;
+
+	if (range) {
+		filter.push_back({IOMMUKIT_NL_A_AREA_IOVA, range->first.value});
+		filter.push_back({IOMMUKIT_NL_A_AREA_LAST, range->last.value});
+	}
+	for (const auto &message :
+	     socket_.dump("AREA_GET", IOMMUKIT_NL_CMD_AREA_GET, filter))
+		out.push_back(area_facts(message));
+	return out;
+}
+
+std::vector<EntryFacts> Administration::entries(std::uint32_t context,
+						std::uint32_t iotlb,
+						std::optional<std::uint32_t> asid)
+{
+	std::vector<NetlinkAttribute> filter{{IOMMUKIT_NL_A_ENTRY_CONTEXT_ID, context},
+					     {IOMMUKIT_NL_A_ENTRY_IOTLB_ID, iotlb}};
+	std::vector<EntryFacts> out;
+
+	if (asid)
+		filter.push_back({IOMMUKIT_NL_A_ENTRY_ASID, *asid});
+	for (const auto &message :
+	     socket_.dump("ENTRY_GET", IOMMUKIT_NL_CMD_ENTRY_GET, filter))
+		out.push_back(entry_facts(message));
 	return out;
 }
 

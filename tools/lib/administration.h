@@ -2,6 +2,7 @@
 // All contexts and objects of a machine, whosever they are, and what becomes of them.
 #pragma once
 
+#include "facts.h"
 #include "netlink.h"
 #include "types.h"
 
@@ -9,54 +10,11 @@
 #include <deque>
 #include <map>
 #include <optional>
-#include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
 namespace iommukit {
-
-// What an event leaves out is empty or 0.
-struct ContextFacts {
-	std::uint32_t id = 0;
-	// Absent if it is not seen from here.
-	std::optional<std::uint32_t> pid = {};
-	std::string comm = {};
-	std::uint32_t uid = 0;
-	std::uint64_t age_ms = 0;
-	iommukit_nl_account account = IOMMUKIT_NL_ACCOUNT_NONE;
-	Bytes pinned = {};
-	// Absent if nothing is counted, or the process has gone. All ones: no limit.
-	std::optional<Bytes> memlock_limit = {};
-	std::optional<Bytes> memlock_headroom = {};
-	std::uint32_t objects = 0;
-};
-
-struct ObjectFacts {
-	std::uint32_t context = 0;
-	std::uint32_t id = 0;
-	std::string type = {};
-	std::uint32_t users = 0;
-};
-
-struct OndemandFacts {
-	std::uint32_t context = 0;
-	std::uint32_t ioas = 0;
-	Iova iova = {};
-	Bytes length = {};
-	// Of OD_DEAD
-	std::optional<std::uint32_t> reason = {};
-	// Of OD_UNMAP_ANOMALY: where, and how much was to be unmapped, and was
-	std::optional<Iova> unmap_iova = {};
-	std::optional<Bytes> unmap_asked = {};
-	std::optional<Bytes> unmap_done = {};
-};
-
-struct IotlbFacts {
-	std::uint32_t context = 0;
-	std::uint32_t id = 0;
-	std::uint64_t user_tag = 0;
-};
 
 // Events were lost; what follows repairs what is known.
 struct EventsLost {};
@@ -76,6 +34,14 @@ class Administration {
 	ContextFacts context(std::uint32_t id);
 	// Of one context, or of all.
 	std::vector<ObjectFacts> objects(std::optional<std::uint32_t> context = {});
+	ObjectFacts object(std::uint32_t context, std::uint32_t id);
+	// Those of an IOAS that touch the range, from low to high. Needs CAP_SYS_ADMIN,
+	// as entries() does: an IOVA is often the address in the process.
+	std::vector<AreaFacts> areas(std::uint32_t context, std::uint32_t ioas,
+				     std::optional<IovaRange> range = {});
+	// Of one address space of an IOTLB, or of all.
+	std::vector<EntryFacts> entries(std::uint32_t context, std::uint32_t iotlb,
+					std::optional<std::uint32_t> asid = {});
 
     private:
 	NetlinkSocket socket_;

@@ -9,6 +9,7 @@
 #include "dirty.h"
 #include "dma_engine.h"
 #include "error.h"
+#include "facts.h"
 #include "fd.h"
 #include "hw_info.h"
 #include "hwpt.h"

@@ -48,19 +48,23 @@ struct Received {
 	std::exception_ptr failure = {};
 };
 
-NetlinkMessage parse(nl_msg *msg)
+NetlinkMessage parse(std::uint8_t command, const nlattr *attr, int left)
 {
-	auto *head = static_cast<genlmsghdr *>(nlmsg_data(nlmsg_hdr(msg)));
 	NetlinkMessage message;
-	int left = genlmsg_attrlen(head, 0);
 
-	message.command = head->cmd;
-	for (nlattr *attr = genlmsg_attrdata(head, 0); nla_ok(attr, left);
-	     attr = nla_next(attr, &left)) {
+	message.command = command;
+	for (; nla_ok(attr, left); attr = nla_next(attr, &left)) {
 		auto *data = static_cast<const std::byte *>(nla_data(attr));
 		message.attributes[nla_type(attr)].assign(data, data + nla_len(attr));
 	}
 	return message;
+}
+
+NetlinkMessage parse(nl_msg *msg)
+{
+	auto *head = static_cast<genlmsghdr *>(nlmsg_data(nlmsg_hdr(msg)));
+
+	return parse(head->cmd, genlmsg_attrdata(head, 0), genlmsg_attrlen(head, 0));
 }
 
 int take_message(nl_msg *msg, void *opaque)
@@ -199,7 +203,12 @@ void send(nl_sock *sock, const char *name, int family, int flags, std::uint8_t c
 				 flags | NLM_F_ACK, command, IOMMUKIT_FAMILY_VERSION))
 		throw std::bad_alloc();
 	for (const auto &attribute : attributes)
-		check(name, nla_put_u32(msg.get(), attribute.type, attribute.value));
+		std::visit(
+			[&](const auto &value) {
+				check(name, nla_put(msg.get(), attribute.type,
+						    sizeof(value), &value));
+			},
+			attribute.value);
 	check(name, nl_send_auto(sock, msg.get()));
 }
 
@@ -245,6 +254,29 @@ std::string NetlinkMessage::text(int attribute) const
 		return {};
 	const auto *data = reinterpret_cast<const char *>(it->second.data());
 	return {data, strnlen(data, it->second.size())};
+}
+
+std::vector<std::uint64_t> NetlinkMessage::array(int attribute) const
+{
+	auto it = attributes.find(attribute);
+	std::vector<std::uint64_t> out;
+
+	if (it == attributes.end() || it->second.size() % sizeof(std::uint64_t))
+		return out;
+	out.resize(it->second.size() / sizeof(std::uint64_t));
+	std::memcpy(out.data(), it->second.data(), it->second.size());
+	return out;
+}
+
+// A vector's memory is aligned well enough for attributes.
+std::optional<NetlinkMessage> NetlinkMessage::nest(int attribute) const
+{
+	auto it = attributes.find(attribute);
+
+	if (it == attributes.end())
+		return std::nullopt;
+	return parse(command, reinterpret_cast<const nlattr *>(it->second.data()),
+		     static_cast<int>(it->second.size()));
 }
 
 void NetlinkSocket::Free::operator()(nl_sock *sock) const noexcept

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 struct nl_sock;
@@ -27,11 +28,15 @@ class NetlinkMessage {
 	std::optional<std::uint32_t> u32(int attribute) const;
 	std::optional<std::uint64_t> u64(int attribute) const;
 	std::string text(int attribute) const;
+	// The numbers of an array; none of one whose size cannot be.
+	std::vector<std::uint64_t> array(int attribute) const;
+	// The attributes in a nest.
+	std::optional<NetlinkMessage> nest(int attribute) const;
 };
 
 struct NetlinkAttribute {
 	int type;
-	std::uint32_t value;
+	std::variant<std::uint32_t, std::uint64_t> value;
 };
 
 class NetlinkSocket {

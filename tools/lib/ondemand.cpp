@@ -6,7 +6,10 @@
 #include "memory.h"
 #include "raw.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <cstddef>
+#include <cstring>
 
 namespace iommukit {
 
@@ -71,6 +74,17 @@ OndemandStats ondemand_stats(const Ioas &ioas, std::optional<Iova> iova,
 	stats.dead_process = cmd.out_state & IOMMUKIT_ONDEMAND_DEAD_MM;
 	stats.quarantined = cmd.out_state & IOMMUKIT_ONDEMAND_QUARANTINED;
 	stats.dead_context = cmd.out_state & IOMMUKIT_ONDEMAND_DEAD_CTX;
+	return stats;
+}
+
+OndemandStats ondemand_stats(std::span<const std::uint64_t> values)
+{
+	constexpr std::size_t before = offsetof(iommukit_ondemand_query, out_faults_read);
+	OndemandStats stats;
+	auto *counters = reinterpret_cast<std::byte *>(&stats.counters);
+
+	std::memcpy(counters + before, values.data(),
+		    std::min(values.size_bytes(), sizeof(stats.counters) - before));
 	return stats;
 }
 

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -47,6 +48,9 @@ struct OndemandStats {
 };
 
 enum class OndemandReset { no, yes };
+
+// Counters that are told elsewhere, in the order of the members; not their state.
+OndemandStats ondemand_stats(std::span<const std::uint64_t> values);
 
 // Of the mapping at that IOVA, or of all of the IOAS.
 OndemandStats ondemand_stats(const Ioas &ioas, std::optional<Iova> iova = {},
