@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "all_contexts.h"
 
-#include "administration.h"
+#include "foreign.h"
 #include "records.h"
 #include "session.h"
-
-#include <cerrno>
-#include <limits>
+#include "words.h"
 
 namespace ctl {
 
@@ -36,31 +34,11 @@ constexpr std::array object_fields = {
 	Field{"users", Show::number, "others that use it, and keep it from being ended"},
 };
 
-std::string account_text(iommukit_nl_account account)
-{
-	switch (account) {
-	case IOMMUKIT_NL_ACCOUNT_USER:
-		return "user";
-	case IOMMUKIT_NL_ACCOUNT_MM:
-		return "process";
-	default:
-		return "none";
-	}
-}
-
-// null is no limit: none is counted, the process has gone, or it may have anything.
-Json limit_json(std::optional<Bytes> limit)
-{
-	if (!limit || limit->value == std::numeric_limits<std::uint64_t>::max())
-		return {};
-	return limit->value;
-}
-
 Row context_row(const ContextFacts &facts)
 {
 	return {facts.id,
-		facts.pid ? Json(*facts.pid) : Json(),
-		facts.comm,
+		pid_json(facts),
+		printable(facts.comm),
 		facts.uid,
 		facts.age_ms,
 		account_text(facts.account),
@@ -68,31 +46,6 @@ Row context_row(const ContextFacts &facts)
 		limit_json(facts.memlock_limit),
 		limit_json(facts.memlock_headroom),
 		facts.objects};
-}
-
-// The number of a context of the kernel's, which are 32 bits.
-std::optional<std::uint32_t> wanted_context(const Arguments &args)
-{
-	auto number = args.number("context");
-
-	if (number && *number > std::numeric_limits<std::uint32_t>::max())
-		throw usage_failure("no context has number " + std::to_string(*number),
-				    "context list");
-	return number;
-}
-
-std::vector<ObjectFacts> objects_of(std::optional<std::uint32_t> context)
-{
-	try {
-		return Administration().objects(context);
-	} catch (const Error &error) {
-		if (!context || error.command() != "OBJECT_GET" ||
-		    error.number() != ENOENT)
-			throw;
-		throw Failure(Exit::refused,
-			      "there is no context " + std::to_string(*context),
-			      "context list", ENOENT, error.command());
-	}
 }
 
 } // namespace
@@ -119,7 +72,10 @@ Report list_all_objects(Session &session, const Arguments &args)
 
 	if (session.dry_run())
 		return {};
-	for (const auto &facts : objects_of(context))
+	auto objects = ask_foreign(context, {}, [&](Administration &administration) {
+		return administration.objects(context);
+	});
+	for (const auto &facts : objects)
 		rows.push_back({facts.context, facts.id, facts.type, facts.users});
 	return listed(Report(all_objects_table, Report::Style::table, std::move(rows)),
 		      "id", args);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "command_table.h"
+#include "foreign.h"
 
 #include <array>
 
@@ -16,10 +17,8 @@ Report list_all_contexts(Session &session, const Arguments &args);
 Report list_all_objects(Session &session, const Arguments &args);
 
 inline constexpr std::array all_objects_params = {
-	Param{"context", Kind::number, Place::key,
-	      "only this one, by its number in context list"},
-	Param{"field", Kind::text, Place::optional_operand,
-	      "print only this field, bare"},
+	context_key,
+	field_operand,
 };
 
 } // namespace ctl

@@ -6,6 +6,7 @@
 #include "objects.h"
 #include "records.h"
 #include "session.h"
+#include "words.h"
 
 #include <array>
 #include <stdexcept>
@@ -122,7 +123,7 @@ class EventFields {
 		set("context", facts.id);
 		if (facts.pid)
 			set("pid", *facts.pid);
-		set("process", facts.comm);
+		set("process", printable(facts.comm));
 		set("uid", facts.uid);
 	}
 	void add(const ObjectFacts &facts)

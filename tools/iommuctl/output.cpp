@@ -53,6 +53,12 @@ void write_stderr(const std::string &text)
 	std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
+// Names of files are bytes, and JSON is UTF-8.
+std::string json_text(const Json &json, int indent = -1)
+{
+	return json.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
 std::int64_t now_ms()
 {
 	using namespace std::chrono;
@@ -85,7 +91,7 @@ void Output::text(std::string_view text) const
 
 void Output::document(const Json &json) const
 {
-	write_stdout(json.dump(format_ == Format::pretty ? 4 : -1) + "\n");
+	write_stdout(json_text(json, format_ == Format::pretty ? 4 : -1));
 }
 
 void Output::data(const Report &report) const
@@ -115,7 +121,7 @@ void Output::error(const Failure &failure, const Position &position) const
 			body["file"] = position.file;
 			body["line"] = position.line;
 		}
-		write_stderr(Json{{"version", 1}, {"error", body}}.dump() + "\n");
+		write_stderr(json_text({{"version", 1}, {"error", body}}));
 		return;
 	}
 	std::string text = "iommuctl: ";
@@ -134,7 +140,7 @@ void Output::warning(const std::string &what, const std::string &hint) const
 {
 	if (json()) {
 		Json body{{"message", what}, {"hint", hint}};
-		write_stderr(Json{{"version", 1}, {"warning", body}}.dump() + "\n");
+		write_stderr(json_text({{"version", 1}, {"warning", body}}));
 		return;
 	}
 	write_stderr("iommuctl: warning: " + what + "\nhint: " + hint + "\n");

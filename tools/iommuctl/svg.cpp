@@ -1,19 +1,47 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What is inside of a title or a label must be free of what XML gives a meaning.
+// Titles and labels may have names that others gave to files and processes.
 #include "svg.h"
 
 #include "failure.h"
+#include "words.h"
 
 #include <cerrno>
 
 namespace ctl {
+
+namespace {
+
+// Without what has a meaning in XML, or must not be in it.
+std::string escaped(const std::string &text)
+{
+	std::string out;
+
+	for (char c : printable(text)) {
+		switch (c) {
+		case '<':
+			out += "&lt;";
+			break;
+		case '>':
+			out += "&gt;";
+			break;
+		case '&':
+			out += "&amp;";
+			break;
+		default:
+			out += c;
+		}
+	}
+	return out;
+}
+
+} // namespace
 
 std::string svg_box(const SvgBox &box)
 {
 	return "<rect x='" + std::to_string(box.x) + "' y='" + std::to_string(box.y) +
 	       "' width='" + std::to_string(box.width) + "' height='" +
 	       std::to_string(box.height) + "' fill='" + box.fill + "'>" +
-	       (box.title.empty() ? "" : "<title>" + box.title + "</title>") +
+	       (box.title.empty() ? "" : "<title>" + escaped(box.title) + "</title>") +
 	       "</rect>\n";
 }
 
@@ -21,7 +49,7 @@ std::string svg_label(std::size_t x, std::size_t y, const std::string &text,
 		      const std::string &attributes)
 {
 	return "<text x='" + std::to_string(x) + "' y='" + std::to_string(y) + "'" +
-	       attributes + ">" + text + "</text>\n";
+	       attributes + ">" + escaped(text) + "</text>\n";
 }
 
 std::string svg_picture(std::size_t width, std::size_t height, const std::string &title,

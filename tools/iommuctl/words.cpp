@@ -6,6 +6,7 @@
 
 #include "failure.h"
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <charconv>
@@ -184,6 +185,36 @@ std::optional<std::uint64_t> parse_term(std::string_view text)
 	return value << *shift;
 }
 
+// Bytes of the printable character that the text begins with, 0 if there is none. Codes
+// that are too long, surrogates and C1 controls are none.
+std::size_t character(std::string_view text)
+{
+	struct Form {
+		unsigned char mask, lead;
+		std::uint32_t least;
+	};
+	constexpr std::array<Form, 3> forms = {
+		{{0xe0, 0xc0, 0xa0}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}}};
+	auto first = static_cast<unsigned char>(text[0]);
+
+	if (first < 0x80)
+		return first >= 0x20 && first != 0x7f;
+	for (std::size_t i = 0; i < forms.size(); i++) {
+		std::uint32_t code = first & ~forms[i].mask;
+		if ((first & forms[i].mask) != forms[i].lead || text.size() < i + 2)
+			continue;
+		for (auto c : text.substr(1, i + 1)) {
+			if ((c & 0xc0) != 0x80)
+				return 0;
+			code = code << 6 | (c & 0x3f);
+		}
+		bool surrogate = code >= 0xd800 && code <= 0xdfff;
+		return code >= forms[i].least && code <= 0x10ffff && !surrogate ? i + 2
+										: 0;
+	}
+	return 0;
+}
+
 } // namespace
 
 Line split_line(std::string_view text, const Lookup &lookup)
@@ -234,6 +265,18 @@ std::string human_size(std::uint64_t bytes)
 	bool whole = value == static_cast<double>(static_cast<std::uint64_t>(value));
 	std::snprintf(text, sizeof(text), "%.*f %s", whole ? 0 : 1, value, units[unit]);
 	return text;
+}
+
+std::string printable(std::string_view text)
+{
+	std::string out;
+
+	while (!text.empty()) {
+		std::size_t length = character(text);
+		out += length ? text.substr(0, length) : "?";
+		text.remove_prefix(std::max<std::size_t>(length, 1));
+	}
+	return out;
 }
 
 std::string pad_left(const std::string &text, std::size_t width)

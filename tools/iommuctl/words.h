@@ -31,6 +31,10 @@ std::optional<std::uint64_t> parse_number(std::string_view text);
 // "1.5 MiB", exact bytes below 1 KiB.
 std::string human_size(std::uint64_t bytes);
 
+// What somebody else has called something: without what would steer a terminal, and as
+// UTF-8, which JSON and XML want.
+std::string printable(std::string_view text);
+
 std::string pad_left(const std::string &text, std::size_t width);
 
 // Lines one below the other; of more than most the middle is left out, for a
