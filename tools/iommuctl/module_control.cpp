@@ -9,6 +9,7 @@
 #include "module_control.h"
 
 #include "failure.h"
+#include "module_users.h"
 #include "sysfs.h"
 
 #include <libkmod.h>
@@ -106,15 +107,6 @@ Failure load_failure(const KernelModule &module, const std::string &file, int nu
 		"finit_module"};
 }
 
-std::string join(const std::vector<std::string> &words)
-{
-	std::string out;
-
-	for (const auto &word : words)
-		out += (out.empty() ? "" : ", ") + word;
-	return out;
-}
-
 Failure unload_failure(std::string_view name, int number)
 {
 	std::string what = "cannot unload " + std::string(name);
@@ -122,15 +114,7 @@ Failure unload_failure(std::string_view name, int number)
 	Exit exit = number == EPERM ? Exit::not_permitted : Exit::refused;
 
 	if (number == EWOULDBLOCK || number == EBUSY) {
-		std::string users = join(module_holders(name));
-		auto it = std::ranges::find(modules, name, &KernelModule::name);
-		if (it != modules.end() && !it->node.empty()) {
-			std::string processes =
-				join(processes_using(std::string(it->node)));
-			if (!processes.empty())
-				users += (users.empty() ? "" : ", ") +
-					 ("process " + processes);
-		}
+		std::string users = users_of_module(name);
 		hint = users.empty() ? "somebody uses it: end the programs that opened it"
 				     : "in use by " + users + ": end them first";
 		return {exit, what, hint, EBUSY, "delete_module"};
@@ -203,29 +187,6 @@ std::vector<std::string> module_holders(std::string_view name)
 	     fs::directory_iterator(sys_module(name) / "holders", ignored))
 		out.push_back(entry.path().filename());
 	std::ranges::sort(out);
-	return out;
-}
-
-std::vector<std::string> processes_using(const std::string &node)
-{
-	std::vector<std::string> out;
-	std::error_code ignored;
-
-	// Processes come and go, and those of others may not be looked into: what
-	// cannot be read is skipped, the answer is a help and no proof.
-	for (const auto &process : fs::directory_iterator("/proc", ignored)) {
-		std::string pid = process.path().filename();
-		if (!std::isdigit(static_cast<unsigned char>(pid[0])))
-			continue;
-		for (const auto &fd :
-		     fs::directory_iterator(process.path() / "fd", ignored)) {
-			if (fs::read_symlink(fd.path(), ignored) != node)
-				continue;
-			auto name = sysfs::read(process.path() / "comm");
-			out.push_back(pid + " (" + name.value_or("?") + ")");
-			break;
-		}
-	}
 	return out;
 }
 

@@ -29,8 +29,6 @@ std::optional<unsigned> reference_count(std::string_view name);
 std::vector<std::string> module_holders(std::string_view name);
 // Where modprobe would take it from.
 std::optional<std::string> installed_file(std::string_view name);
-// "1234 (qemu)" for each process that has the node open, as far as one may look.
-std::vector<std::string> processes_using(const std::string &node);
 
 // The file to load: the installed one (empty path), a file, or NAME.ko
 // somewhere below a directory.

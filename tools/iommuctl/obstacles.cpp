@@ -5,7 +5,7 @@
 
 #include "context.h"
 #include "devices.h"
-#include "module_control.h"
+#include "module_users.h"
 #include "sysfs.h"
 
 #include <unistd.h>
