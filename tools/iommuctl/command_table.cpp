@@ -3,6 +3,7 @@
 //
 //  - a verb is found by its whole name, never by a prefix: a script must not
 //    change its meaning because a verb was added;
+//  - a word in its place that is a key with a value is one of the default verb;
 //  - the first operand, if one must be there, is taken as it is, so that a file
 //    may be called like a key;
 //  - after that a word that is a key is a key, and everything else an operand.
@@ -20,15 +21,32 @@ namespace ctl {
 namespace {
 
 constexpr std::array table = {
-	&module_object,	  &context_object,  &ioas_object,    &map_object,
-	&unmap_object,	  &copy_object,	    &ranges_object,  &dma_object,
-	&device_object,	  &hwpt_object,	    &dirty_object,   &iotlb_object,
-	&prefetch_object, &ondemand_object, &monitor_object,
+	&module_object,	  &context_object,  &ioas_object,   &map_object,
+	&unmap_object,	  &copy_object,	    &ranges_object, &dma_object,
+	&device_object,	  &hwpt_object,	    &dirty_object,  &iotlb_object,
+	&prefetch_object, &ondemand_object, &show_object,   &monitor_object,
 };
 
 bool is_operand(const Param &param)
 {
 	return param.place == Place::operand || param.place == Place::optional_operand;
+}
+
+// Keys may be written as options too: "path X" and "--path X" are one.
+const Param *find_key(const Verb &verb, std::string_view word)
+{
+	if (word.starts_with("--"))
+		word.remove_prefix(2);
+	auto it = std::ranges::find_if(verb.params, [&](const Param &param) {
+		return !is_operand(param) && param.place != Place::rest &&
+		       param.name == word;
+	});
+	return it == verb.params.end() ? nullptr : &*it;
+}
+
+bool is_value_key(const Param *param)
+{
+	return param && takes_value(*param);
 }
 
 std::string command_words(const Object &object, const Verb &verb)
@@ -56,8 +74,9 @@ std::pair<const Verb *, std::size_t> choose_verb(const Object &object,
 	if (!words.empty())
 		if (const Verb *verb = find_verb(object, words[0]))
 			return {verb, 1};
-	if (words.empty() && !object.default_verb.empty())
-		return {find_verb(object, object.default_verb), 0};
+	if (const Verb *verb = find_verb(object, object.default_verb);
+	    verb && (words.empty() || is_value_key(find_key(*verb, words[0]))))
+		return {verb, 0};
 	std::string hint = "verbs are " + verb_names(object);
 	if (words.empty())
 		throw usage_failure(std::string(object.name) + " needs a verb",
@@ -77,7 +96,6 @@ class Matcher {
 	Arguments run(std::span<const std::string> words);
 
     private:
-	const Param *key(std::string_view word) const;
 	const Param *next_operand();
 
 	const Verb &verb_;
@@ -85,18 +103,6 @@ class Matcher {
 	std::string help_;
 	std::size_t operands_ = 0;
 };
-
-// Keys may be written as options too: "path X" and "--path X" are one.
-const Param *Matcher::key(std::string_view word) const
-{
-	if (word.starts_with("--"))
-		word.remove_prefix(2);
-	auto it = std::ranges::find_if(verb_.params, [&](const Param &param) {
-		return !is_operand(param) && param.place != Place::rest &&
-		       param.name == word;
-	});
-	return it == verb_.params.end() ? nullptr : &*it;
-}
 
 const Param *Matcher::next_operand()
 {
@@ -121,7 +127,7 @@ Arguments Matcher::run(std::span<const std::string> words)
 		const std::string &word = words[i];
 		bool operands_first = operands_ == 0 && !verb_.params.empty() &&
 				      verb_.params[0].place == Place::operand;
-		const Param *param = operands_first ? nullptr : key(word);
+		const Param *param = operands_first ? nullptr : find_key(verb_, word);
 		if (param && param->place == Place::flag) {
 			args.set(*param, param->name, command_);
 			continue;
@@ -166,6 +172,11 @@ const Object *find_object(std::string_view name)
 		std::ranges::find(table, name, [](auto *object) { return object->name; });
 
 	return it == table.end() ? nullptr : *it;
+}
+
+bool takes_value(const Param &param)
+{
+	return param.place == Place::key || param.place == Place::required_key;
 }
 
 const Verb *find_verb(const Object &object, std::string_view name)
@@ -215,8 +226,11 @@ std::string placeholder(const Param &param)
 	case Kind::text:
 		break;
 	}
-	// Operands are known by their own name: SOURCE rather than IOVA.
-	if (out.empty() || (is_operand(param) && param.kind == Kind::address)) {
+	// Operands are known by their own name: SOURCE rather than IOVA, IOAS than ID.
+	bool named = param.kind == Kind::address ||
+		     (param.kind == Kind::id && param.name != "id") ||
+		     (param.kind == Kind::number && param.name != "number");
+	if (out.empty() || (is_operand(param) && named)) {
 		out = std::string(param.name);
 		std::ranges::transform(out, out.begin(), [](unsigned char c) {
 			return static_cast<char>(std::toupper(c));

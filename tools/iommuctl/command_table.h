@@ -61,6 +61,9 @@ struct Object {
 	std::span<const FieldTable *const> tables = {};
 };
 
+// "name VALUE"
+bool takes_value(const Param &param);
+
 std::span<const Object *const> objects();
 const Object *find_object(std::string_view name);
 const Verb *find_verb(const Object &object, std::string_view name);

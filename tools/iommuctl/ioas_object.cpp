@@ -9,6 +9,7 @@
 #include "objects.h"
 #include "records.h"
 #include "session.h"
+#include "svg.h"
 #include "words.h"
 
 #include <algorithm>
@@ -137,12 +138,26 @@ Report run_del(Session &session, const Arguments &args)
 	return {};
 }
 
+void draw_svg(const Session &session, const IoasRecord &record, const std::string &path)
+{
+	std::string number = std::to_string(record.ioas.id().value);
+
+	if (session.dry_run())
+		return;
+	SvgFile svg(path);
+	svg.write(layout_svg(segments(record, usable_ranges(session, record).ranges),
+			     "IOAS " + number));
+}
+
 Report run_show(Session &session, const Arguments &args)
 {
 	std::vector<Row> rows;
 	std::string text;
 	ContextRecord &context = session.context();
 
+	// One picture is of one IOAS.
+	if (auto path = args.text("svg"))
+		draw_svg(session, session.ioas(args.id("id")), *path);
 	for (const auto &record : context.ioases) {
 		if (auto id = args.id("id"); id && record->ioas.id() != *id)
 			continue;
@@ -209,6 +224,8 @@ constexpr std::array show_params = {
 	Param{"id", Kind::id, Place::optional_operand, "the IOAS; all if left out"},
 	Param{"field", Kind::text, Place::optional_operand,
 	      "print only this field, bare"},
+	Param{"svg", Kind::path, Place::key,
+	      "draw the layout of one IOAS to a file, too"},
 };
 constexpr std::array allow_params = {
 	Param{"id", Kind::id, Place::operand, "the IOAS"},

@@ -141,23 +141,30 @@ IotlbStats stats_since(const IotlbStats &now, const IotlbStats &then)
 	return out;
 }
 
+Row stats_row(std::uint32_t iotlb, const IotlbStats &stats)
+{
+	Row row{iotlb};
+
+	for (std::size_t i = 0; i < IOMMUKIT_IOTLB_STAT_LATENCY_HIST; i++)
+		row.push_back(stats.values[i]);
+	row.push_back(latency_rows(stats));
+	return row;
+}
+
 Report run_stats(Session &session, const Arguments &args)
 {
 	IotlbRecord &record = session.iotlb(args.id("id"));
 	bool reset = args.has("reset");
 	IotlbStats stats =
 		record.iotlb.stats(reset ? Iotlb::Reset::yes : Iotlb::Reset::no);
-	Row row{record.iotlb.id().value};
 
-	for (std::size_t i = 0; i < IOMMUKIT_IOTLB_STAT_LATENCY_HIST; i++)
-		row.push_back(stats.values[i]);
-	row.push_back(latency_rows(stats));
 	// iotlb top begins there, too.
 	if (reset) {
 		record.seen = {};
 		record.since = std::chrono::steady_clock::now();
 	}
-	Report report(stats_table, Report::Style::block, {row});
+	Report report(stats_table, Report::Style::block,
+		      {stats_row(record.iotlb.id().value, stats)});
 	report.primary("created");
 	return selected(std::move(report), args);
 }

@@ -13,6 +13,7 @@ namespace ctl {
 extern const FieldTable stats_table;
 extern const FieldTable latency_table;
 
+Row stats_row(std::uint32_t iotlb, const iommukit::IotlbStats &stats);
 // The histogram, up to the slowest miss, as rows of latency_table.
 Json latency_rows(const iommukit::IotlbStats &stats);
 // Of lookups that found their translation, null if there was no lookup.

@@ -86,6 +86,16 @@ Report change(IotlbRecord &record, std::string_view op, const IotlbMessage &mess
 constinit const FieldTable entry_table = {"entry", entry_fields};
 constinit const FieldTable change_table = {"change", change_fields};
 
+Row entry_row(const IotlbEntry &entry)
+{
+	return {entry.range.first.value,
+		entry.range.last.value,
+		entry.permission ? Json(entry.target) : Json(),
+		permission_json(entry),
+		entry_flags(entry),
+		entry.asid};
+}
+
 Report run_dump(Session &session, const Arguments &args)
 {
 	IotlbRecord &record = session.iotlb(args.id("id"));
@@ -97,10 +107,7 @@ Report run_dump(Session &session, const Arguments &args)
 
 	for (std::uint32_t asid = first; asid - first < count; asid++)
 		for (const IotlbEntry &entry : record.iotlb.entries(range, asid))
-			rows.push_back({entry.range.first.value, entry.range.last.value,
-					entry.permission ? Json(entry.target) : Json(),
-					permission_json(entry), entry_flags(entry),
-					entry.asid});
+			rows.push_back(entry_row(entry));
 	return Report(entry_table, Report::Style::table, std::move(rows))
 		.primary("target")
 		.as_list();

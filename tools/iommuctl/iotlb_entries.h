@@ -4,6 +4,7 @@
 #pragma once
 
 #include "command_table.h"
+#include "iotlb.h"
 
 #include <array>
 
@@ -11,6 +12,8 @@ namespace ctl {
 
 extern const FieldTable entry_table;
 extern const FieldTable change_table;
+
+Row entry_row(const iommukit::IotlbEntry &entry);
 
 Report run_dump(Session &session, const Arguments &args);
 Report run_update(Session &session, const Arguments &args);

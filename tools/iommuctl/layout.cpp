@@ -7,6 +7,7 @@
 #include "words.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <set>
 
@@ -45,43 +46,33 @@ std::set<Iova> borders(const IoasRecord &ioas, const std::vector<IovaRange> &usa
 	return out;
 }
 
-Segment::Use use_of(const IoasRecord &ioas, const std::vector<IovaRange> &usable,
-		    Iova iova)
+Segment segment_of(const IoasRecord &ioas, const std::vector<IovaRange> &usable,
+		   const IovaRange &range)
 {
-	if (!inside(usable, iova))
-		return Segment::Use::reserved;
-	return inside(ioas.allowed, iova) ? Segment::Use::allowed : Segment::Use::free;
-}
-
-// Sizes differ by many powers of two, so the bar shows the logarithm.
-std::string bar(char fill, std::uint64_t size_minus_1)
-{
-	auto bits = static_cast<std::size_t>(std::bit_width(size_minus_1));
-	std::size_t length = std::max<std::size_t>(1, bits * bar_width / 64);
-	std::string out(length, fill);
-
-	out.resize(bar_width, ' ');
-	return out;
-}
-
-std::string size_text(std::uint64_t size_minus_1)
-{
-	if (size_minus_1 == UINT64_MAX)
-		return "16 EiB";
-	return human_size(size_minus_1 + 1);
+	if (!inside(usable, range.first))
+		return {range, Segment::Use::reserved, "reserved"};
+	if (inside(ioas.allowed, range.first))
+		return {range, Segment::Use::allowed, "free, allowed"};
+	return {range, Segment::Use::free, "free"};
 }
 
 std::string mapping_text(const MappingRecord &mapping)
 {
-	std::string out =
-		permission_text(mapping.permission) + " " + mapping.backing->kind;
+	const Backing &backing = *mapping.backing;
+	std::string what(backing.kind);
 
-	if (!mapping.backing->source.empty())
-		out += " " + mapping.backing->source;
-	if (mapping.backing->ondemand)
-		out += " (on demand)";
-	if (mapping.uncertain)
-		out += " (an unmap failed: may be gone)";
+	if (!backing.source.empty())
+		what += " " + backing.source;
+	return mapped_text(permission_text(mapping.permission), what,
+			   backing.ondemand.has_value()) +
+	       (mapping.uncertain ? " (an unmap failed: may be gone)" : "");
+}
+
+std::string bar(char fill, const IovaRange &range)
+{
+	std::string out(bar_length(range, bar_width), fill);
+
+	out.resize(bar_width, ' ');
 	return out;
 }
 
@@ -90,45 +81,91 @@ std::string line(const Output &output, const Segment &segment)
 	struct Look {
 		char fill;
 		Colour colour;
-		const char *name;
 	};
 	constexpr std::array<Look, 4> looks = {{
-		{'.', Colour::dim, "free"},
-		{'+', Colour::none, "free, allowed"},
-		{'x', Colour::red, "reserved"},
-		{'#', Colour::green, "mapped"},
+		{'.', Colour::dim},
+		{'+', Colour::none},
+		{'x', Colour::red},
+		{'#', Colour::green},
 	}};
 	const Look &look = looks[static_cast<std::size_t>(segment.use)];
-	std::uint64_t size = segment.range.last.value - segment.range.first.value;
-	std::string text = "  " + pad_left(hex(segment.range.first.value), 18) + "  " +
-			   pad_left(hex(segment.range.last.value), 18) + "  " +
-			   pad_left(size_text(size), 10) + "  " +
-			   output.coloured(look.colour, bar(look.fill, size)) + "  ";
 
-	return text + (segment.mapping ? mapping_text(*segment.mapping) : look.name) +
-	       "\n";
+	return "  " + pad_left(hex(segment.range.first.value), 18) + "  " +
+	       pad_left(hex(segment.range.last.value), 18) + "  " +
+	       pad_left(range_size_text(segment.range), 10) + "  " +
+	       output.coloured(look.colour, bar(look.fill, segment.range)) + "  " +
+	       segment.text + "\n";
 }
 
 } // namespace
+
+std::string mapped_text(const std::string &permission, const std::string &what,
+			bool ondemand)
+{
+	return permission + " " + what + (ondemand ? " (on demand)" : "");
+}
+
+// Sizes differ by many powers of two, so the bar shows the logarithm.
+std::size_t bar_length(const IovaRange &range, std::size_t width)
+{
+	auto bits = static_cast<std::size_t>(
+		std::bit_width(range.last.value - range.first.value));
+
+	return std::max<std::size_t>(1, bits * width / 64);
+}
+
+std::string range_size_text(const IovaRange &range)
+{
+	std::uint64_t size_minus_1 = range.last.value - range.first.value;
+
+	return size_minus_1 == UINT64_MAX ? "16 EiB" : human_size(size_minus_1 + 1);
+}
 
 std::vector<Segment> segments(const IoasRecord &ioas,
 			      const std::vector<IovaRange> &usable)
 {
 	std::set<Iova> starts = borders(ioas, usable);
+	const MappingRecord *before = nullptr;
 	std::vector<Segment> out;
 
 	for (auto it = starts.begin(); it != starts.end(); ++it) {
 		auto next = std::next(it);
 		Iova last = next == starts.end() ? Iova(UINT64_MAX) : *next - Bytes(1);
 		const MappingRecord *mapping = ioas.find(*it);
-		auto use = mapping ? Segment::Use::mapped : use_of(ioas, usable, *it);
+		Segment segment = mapping ? Segment{{*it, last},
+						    Segment::Use::mapped,
+						    mapping_text(*mapping)}
+					  : segment_of(ioas, usable, {*it, last});
 		// A border of the allowed list inside a mapping does not divide it.
-		if (!out.empty() && out.back().use == use &&
-		    out.back().mapping == mapping)
+		if (!out.empty() && out.back().use == segment.use && mapping == before)
 			out.back().range.last = last;
 		else
-			out.push_back({{*it, last}, use, mapping});
+			out.push_back(std::move(segment));
+		before = mapping;
 	}
+	return out;
+}
+
+std::vector<Segment> with_gaps(std::vector<Segment> mapped, const IovaRange &whole)
+{
+	std::vector<Segment> out;
+	// The first IOVA that nothing has been said of; none behind the last there is.
+	std::optional<Iova> at = whole.first;
+
+	auto gap = [&](Iova last) {
+		if (at && *at <= last)
+			out.push_back({{*at, last}, Segment::Use::free, "not mapped"});
+	};
+	for (auto &segment : mapped) {
+		IovaRange range = segment.range;
+		if (range.first.value)
+			gap(range.first - Bytes(1));
+		out.push_back(std::move(segment));
+		at = range.last.value == UINT64_MAX
+			     ? std::nullopt
+			     : std::optional(range.last + Bytes(1));
+	}
+	gap(whole.last);
 	return out;
 }
 

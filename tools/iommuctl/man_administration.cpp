@@ -12,10 +12,28 @@ namespace of the host, and without any privilege.
 .B context list
 shows who has opened the device, and what is pinned for it;
 .B context objects
-shows what there is in all contexts, or in one. The numbers are the kernel's, and not
-those of
+lists what there is in all contexts, or in one, and
+.B show
+the state it is in:
+.PP
+.nf
+iommuctl show
+iommuctl show context 3
+iommuctl show context 3 object 1 mapped
+.fi
+.PP
+The numbers of contexts are the kernel's, and not those of
 .BR "context show" .
 Whose context it is is decided when it is opened, though the descriptor may go to others.
+A list leaves out what is 0; JSON has the fields that the type of the object has.
+.PP
+.B show areas
+and
+.B show entries
+tell what is mapped in an IOAS, and what an IOTLB translates. IOVAs are often addresses
+of the process, so that takes CAP_SYS_ADMIN.
+.B show counters
+is for anybody.
 .PP
 .B monitor
 tells when contexts and objects come and go, and what went wrong, until it is interrupted.

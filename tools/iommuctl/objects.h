@@ -20,6 +20,7 @@ extern const Object dirty_object;
 extern const Object iotlb_object;
 extern const Object prefetch_object;
 extern const Object ondemand_object;
+extern const Object show_object;
 extern const Object monitor_object;
 
 } // namespace ctl

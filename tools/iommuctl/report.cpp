@@ -76,6 +76,16 @@ std::string field_text(const Field &field, const Json &value, bool human)
 	return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
+Json without_nulls(const Json &row)
+{
+	Json out = Json::object();
+
+	for (const auto &[name, value] : row.items())
+		if (!value.is_null())
+			out[name] = value;
+	return out;
+}
+
 } // namespace
 
 std::string bare_text(const Field &field, const Json &value)
@@ -138,6 +148,12 @@ Report &Report::primary(std::string_view field)
 Report &Report::as_list()
 {
 	list_ = true;
+	return *this;
+}
+
+Report &Report::sparse()
+{
+	sparse_ = true;
 	return *this;
 }
 
@@ -269,6 +285,8 @@ Json Report::json() const
 		if (selected_) {
 			std::string name(table_->fields[*selected_].name);
 			entry = Json{{name, entry[name]}};
+		} else if (sparse_) {
+			entry = without_nulls(entry);
 		}
 		list.push_back(std::move(entry));
 	}

@@ -78,6 +78,8 @@ class Report {
 	Report &primary(std::string_view field);
 	// JSON is a list even if there is one row.
 	Report &as_list();
+	// JSON leaves out what does not apply, of which there is much.
+	Report &sparse();
 	// The state that is reported is itself an answer: module status.
 	Report &exits(Exit exit);
 	// Reduces the report to one field.
@@ -105,6 +107,7 @@ class Report {
 	std::string_view primary_;
 	std::optional<std::size_t> selected_;
 	bool list_ = false;
+	bool sparse_ = false;
 	Exit exit_ = Exit::ok;
 };
 

@@ -9,6 +9,7 @@ _iommuctl_values()
 	"module load/timeout") echo "" ;;
 	"module unload/timeout") echo "" ;;
 	"context objects/context") echo "" ;;
+	"ioas show/svg") echo "@file" ;;
 	"map anonymous/ioas") echo "" ;;
 	"map anonymous/iova") echo "" ;;
 	"map anonymous/perm") echo "r w rw" ;;
@@ -136,7 +137,17 @@ _iommuctl_values()
 	"ondemand watch/count") echo "" ;;
 	"ondemand discard/length") echo "" ;;
 	"ondemand discard/ioas") echo "" ;;
+	"show objects/context") echo "" ;;
+	"show objects/object") echo "" ;;
+	"show areas/range") echo "" ;;
+	"show areas/svg") echo "@file" ;;
+	"show entries/asid") echo "" ;;
+	"show counters/svg") echo "@file" ;;
 	"monitor/count") echo "" ;;
+	"ioas/svg") echo "@file" ;;
+	"ondemand/ioas") echo "" ;;
+	"show/context") echo "" ;;
+	"show/object") echo "" ;;
 	*) return 1 ;;
 	esac
 }
@@ -155,7 +166,7 @@ _iommuctl_keys()
 	"context option") echo "rlimit-mode user process" ;;
 	"context list") echo "" ;;
 	"context objects") echo "context" ;;
-	"ioas show") echo "" ;;
+	"ioas show") echo "svg" ;;
 	"ioas add") echo "" ;;
 	"ioas del") echo "" ;;
 	"ioas allow") echo "" ;;
@@ -216,19 +227,25 @@ _iommuctl_keys()
 	"ondemand show") echo "ioas reset" ;;
 	"ondemand watch") echo "ioas interval count" ;;
 	"ondemand discard") echo "length ioas" ;;
+	"show objects") echo "context object" ;;
+	"show contexts") echo "" ;;
+	"show areas") echo "range svg" ;;
+	"show entries") echo "asid" ;;
+	"show counters") echo "svg" ;;
 	"monitor") echo "count" ;;
-	help) echo "module context ioas map unmap copy ranges dma device hwpt dirty iotlb prefetch ondemand monitor shell batch help version exit" ;;
+	help) echo "module context ioas map unmap copy ranges dma device hwpt dirty iotlb prefetch ondemand show monitor shell batch help version exit" ;;
 	batch) echo "@file" ;;
 	module) echo "status load unload" ;;
 	context) echo "show add del use option list objects" ;;
-	ioas) echo "show add del allow ranges option" ;;
+	ioas) echo "show add del allow ranges option svg" ;;
 	map) echo "anonymous huge memfd file" ;;
 	dma) echo "status bind unbind attach replace detach read write copy fill crc32c sha256 start wait stop" ;;
 	device) echo "show list add bind attach replace detach info unbind del" ;;
 	hwpt) echo "show add del" ;;
 	dirty) echo "on off read watch" ;;
 	iotlb) echo "show add set serve stop dump update invalidate flush stats top del" ;;
-	ondemand) echo "show watch discard" ;;
+	ondemand) echo "show watch discard ioas" ;;
+	show) echo "objects contexts areas entries counters context object" ;;
 	*) return 1 ;;
 	esac
 }
@@ -245,7 +262,7 @@ _iommuctl()
 		esac
 	done
 	if ((i >= COMP_CWORD)); then
-		words="module context ioas map unmap copy ranges dma device hwpt dirty iotlb prefetch ondemand monitor shell batch help version exit -j --json -p --pretty --dry-run -c --command -f --force -e --echo -V --version -h --help"
+		words="module context ioas map unmap copy ranges dma device hwpt dirty iotlb prefetch ondemand show monitor shell batch help version exit -j --json -p --pretty --dry-run -c --command -f --force -e --echo -V --version -h --help"
 	else
 		command=${COMP_WORDS[i]}
 		if ((i + 1 < COMP_CWORD)) &&
