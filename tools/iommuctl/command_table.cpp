@@ -24,7 +24,8 @@ constexpr std::array table = {
 	&module_object,	  &context_object,  &ioas_object,   &map_object,
 	&unmap_object,	  &copy_object,	    &ranges_object, &dma_object,
 	&device_object,	  &hwpt_object,	    &dirty_object,  &iotlb_object,
-	&prefetch_object, &ondemand_object, &show_object,   &monitor_object,
+	&prefetch_object, &ondemand_object, &show_object,   &top_object,
+	&monitor_object,
 };
 
 bool is_operand(const Param &param)

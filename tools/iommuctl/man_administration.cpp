@@ -35,6 +35,12 @@ of the process, so that takes CAP_SYS_ADMIN.
 .B show counters
 is for anybody.
 .PP
+.B top
+shows rates of all contexts: reads and writes of drivers, misses of IOTLBs, finds of pages
+on demand, and pages noted as written where dirty tracking is on. It does not see what
+devices of hardware do by themselves. What an object that ends has counted since the
+reading before is lost.
+.PP
 .B monitor
 tells when contexts and objects come and go, and what went wrong, until it is interrupted.
 Its first line says that it listens. With

@@ -21,6 +21,7 @@ extern const Object iotlb_object;
 extern const Object prefetch_object;
 extern const Object ondemand_object;
 extern const Object show_object;
+extern const Object top_object;
 extern const Object monitor_object;
 
 } // namespace ctl

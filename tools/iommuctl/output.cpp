@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
@@ -53,6 +54,15 @@ void write_stderr(const std::string &text)
 	std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
+// All 0 if it does not tell.
+winsize terminal_size()
+{
+	winsize size = {};
+
+	(void)::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+	return size;
+}
+
 // Names of files are bytes, and JSON is UTF-8.
 std::string json_text(const Json &json, int indent = -1)
 {
@@ -77,11 +87,17 @@ Output::Output(Format format)
 
 std::size_t Output::columns() const
 {
-	winsize size;
+	std::size_t columns = terminal_ ? terminal_size().ws_col : 0;
 
-	if (!terminal_ || ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || !size.ws_col)
-		return 80;
-	return size.ws_col;
+	return columns ? columns : 80;
+}
+
+std::size_t Output::lines() const
+{
+	std::size_t lines = terminal_ ? terminal_size().ws_row : 0;
+
+	// Less than that shows nothing.
+	return lines ? std::max<std::size_t>(lines, 8) : 24;
 }
 
 void Output::text(std::string_view text) const

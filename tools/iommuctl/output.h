@@ -36,8 +36,9 @@ class Output {
 	std::string coloured(Colour colour, std::string_view text) const;
 	// stdout is a terminal that can be drawn on again.
 	bool live() const noexcept { return !json() && terminal_; }
-	// Columns of that terminal; 80 of anything else.
+	// Columns and lines of that terminal; 80 and 24 of anything else.
 	std::size_t columns() const;
+	std::size_t lines() const;
 
     private:
 	Format format_;
