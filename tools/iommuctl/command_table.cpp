@@ -25,7 +25,7 @@ constexpr std::array table = {
 	&unmap_object,	  &copy_object,	    &ranges_object, &dma_object,
 	&device_object,	  &hwpt_object,	    &dirty_object,  &iotlb_object,
 	&prefetch_object, &ondemand_object, &show_object,   &top_object,
-	&monitor_object,
+	&explain_object,  &monitor_object,
 };
 
 bool is_operand(const Param &param)

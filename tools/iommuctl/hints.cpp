@@ -252,8 +252,8 @@ constexpr std::array hints = {
 	     "tail; ondemand show and unmap still work, for all else begin another session"},
 	Hint{"", ENOENT, "there is no such object or range: ioas show"},
 	Hint{"", ENOMEM,
-	     "out of memory, or RLIMIT_MEMLOCK is reached: iommuctl module status shows "
-	     "the limit"},
+	     "out of memory, or RLIMIT_MEMLOCK is reached: context list, then explain "
+	     "CONTEXT"},
 	Hint{"", EOVERFLOW, "the range ends beyond the last IOVA: ioas ranges"},
 	Hint{"", EINVAL, "a value does not fit the others: help shows what is expected"},
 	Hint{"", EFAULT, "the memory behind the range is gone, or shrank: ioas show"},

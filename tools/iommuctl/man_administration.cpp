@@ -41,6 +41,10 @@ on demand, and pages noted as written where dirty tracking is on. It does not se
 devices of hardware do by themselves. What an object that ends has counted since the
 reading before is lost.
 .PP
+.B explain
+tells why a context may pin no more memory, and the command that changes that. A process
+itself gets only ENOMEM.
+.PP
 .B monitor
 tells when contexts and objects come and go, and what went wrong, until it is interrupted.
 Its first line says that it listens. With

@@ -22,6 +22,7 @@ extern const Object prefetch_object;
 extern const Object ondemand_object;
 extern const Object show_object;
 extern const Object top_object;
+extern const Object explain_object;
 extern const Object monitor_object;
 
 } // namespace ctl

@@ -236,8 +236,9 @@ _iommuctl_keys()
 	"show entries") echo "asid" ;;
 	"show counters") echo "svg" ;;
 	"top") echo "context interval count" ;;
+	"explain") echo "" ;;
 	"monitor") echo "count" ;;
-	help) echo "module context ioas map unmap copy ranges dma device hwpt dirty iotlb prefetch ondemand show top monitor shell batch help version exit" ;;
+	help) echo "module context ioas map unmap copy ranges dma device hwpt dirty iotlb prefetch ondemand show top explain monitor shell batch help version exit" ;;
 	batch) echo "@file" ;;
 	module) echo "status load unload" ;;
 	context) echo "show add del use option list objects" ;;
@@ -266,7 +267,7 @@ _iommuctl()
 		esac
 	done
 	if ((i >= COMP_CWORD)); then
-		words="module context ioas map unmap copy ranges dma device hwpt dirty iotlb prefetch ondemand show top monitor shell batch help version exit -j --json -p --pretty --dry-run -c --command -f --force -e --echo -V --version -h --help"
+		words="module context ioas map unmap copy ranges dma device hwpt dirty iotlb prefetch ondemand show top explain monitor shell batch help version exit -j --json -p --pretty --dry-run -c --command -f --force -e --echo -V --version -h --help"
 	else
 		command=${COMP_WORDS[i]}
 		if ((i + 1 < COMP_CWORD)) &&
