@@ -32,12 +32,13 @@ tell()
 	done
 }
 
-# hold LINE...: a session that runs them, and stays open on descriptor 3 until release.
+# hold LINE...: a session of $program, or iommuctl, that runs them, and stays open on
+# descriptor 3 until release.
 hold()
 {
 	told=0
 	mkfifo "$work/fifo"
-	iommuctl shell <"$work/fifo" >"$work/held" 2>&1 &
+	"${program:-iommuctl}" shell <"$work/fifo" >"$work/held" 2>&1 &
 	holder=$!
 	exec 3>"$work/fifo"
 	tell "$@"
@@ -57,6 +58,44 @@ run()
 	"$@" >"$work/out" 2>"$work/err" </dev/null || status=$?
 	out=$(cat "$work/out")
 	err=$(cat "$work/err")
+}
+
+# same TEXT: what the last session or run has said, to the letter.
+same()
+{
+	[ "$out" = "$1" ] || complain "stdout is not:
+$1"
+}
+
+# well_formed FILE: as XML that we draw may be, with no elements but those of pictures.
+well_formed()
+{
+	awk -v quote="'" '
+	function wrong(what) { print "not well-formed: " what; bad = 1; exit 1 }
+	{ text = text $0 "\n" }
+	END {
+		if (bad) exit 1
+		attribute = " [a-z-]+=" quote "[^<&" quote "]*" quote
+		while (match(text, /<[^<>]*>/)) {
+			between = substr(text, 1, RSTART - 1)
+			tag = substr(text, RSTART, RLENGTH)
+			text = substr(text, RSTART + RLENGTH)
+			gsub(/&(lt|gt|amp);/, "", between)
+			if (between ~ /[<>&]/ || (!depth && between ~ /[^\n]/)) wrong(between)
+			if (match(tag, /^<\/[a-z]+>$/)) {
+				if (open[depth] != substr(tag, 3, length(tag) - 3)) wrong(tag)
+				depth--
+				continue
+			}
+			closed = tag ~ /\/>$/
+			gsub(attribute, "", tag)
+			sub(/\/?>$/, "", tag)
+			name = substr(tag, 2)
+			if (name !~ /^(svg|rect|text|title)$/) wrong(tag)
+			if (!closed) open[++depth] = name
+		}
+		if (depth || text ~ /[^\n]/) wrong("the end")
+	}' "$1" && ! tr -d '\n' <"$1" | grep -q '[[:cntrl:]]' || complain "wrong SVG $1"
 }
 
 as_nobody() { run su nobody -s /bin/sh -c "$1"; }
