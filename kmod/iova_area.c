@@ -221,7 +221,7 @@ static void areas_store(struct iova_space *space, const struct iova_area *area,
 }
 
 /**
- * iova_area_count - count an area that has come into its space, or left it, and tell
+ * iova_area_count - count an area that has come into its space, or left it
  * @space: the space; its lock is held for writing
  * @area: the area
  * @there: it has come
@@ -237,7 +237,36 @@ void iova_area_count(struct iova_space *space, const struct iova_area *area,
 	space->changes++;
 	WRITE_ONCE(space->nr_areas, space->nr_areas + (there ? 1 : -1));
 	WRITE_ONCE(space->mapped, space->mapped + (there ? length : -length));
-	netlink_area_event(space, area, there);
+}
+
+/**
+ * iova_area_came - tell those who look on that memory is mapped
+ * @space: the space; its lock is held for writing
+ * @area: the area, in the space and open
+ *
+ * Under the lock: what was told last of an IOVA is true.
+ *
+ * Context: may sleep, but does not.
+ */
+void iova_area_came(struct iova_space *space, const struct iova_area *area)
+{
+	lockdep_assert_held_write(&space->lock);
+	/* A dump leaves out what is not quite there yet. */
+	space->changes++;
+	netlink_area_event(space, area, true);
+}
+
+/**
+ * iova_area_gone - tell those who look on that memory is not mapped any more
+ * @space: the space; its lock is held for writing
+ * @area: an area of which iova_area_came() told
+ *
+ * Context: as there.
+ */
+void iova_area_gone(struct iova_space *space, const struct iova_area *area)
+{
+	lockdep_assert_held_write(&space->lock);
+	netlink_area_event(space, area, false);
 }
 
 /**
@@ -263,6 +292,7 @@ void iova_space_erase(struct iova_space *space, struct iova_area *area)
 	iova_area_erase(space, area);
 	if (rcu_access_pointer(space->recent) == area)
 		RCU_INIT_POINTER(space->recent, NULL);
+	iova_area_gone(space, area);
 	iova_area_free(area);
 }
 
@@ -323,6 +353,9 @@ int iova_area_split(struct iova_space *space, struct iova_area *area,
 	iova_area_count(space, area, false);
 	iova_area_count(space, low, true);
 	iova_area_count(space, high, true);
+	iova_area_gone(space, area);
+	iova_area_came(space, low);
+	iova_area_came(space, high);
 	if (rcu_access_pointer(space->recent) == area)
 		RCU_INIT_POINTER(space->recent, NULL);
 	iova_area_unhold(area);

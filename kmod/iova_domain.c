@@ -271,6 +271,7 @@ static void open_areas(struct iova_space *space, struct iova_area *areas)
 		/* Nobody but the mapper could be at work on it. */
 		atomic_set(&area->pins, 0);
 		atomic_set(&area->busy, 0);
+		iova_area_came(space, area);
 	}
 	up_write(&space->lock);
 	/* Unmaps that wait for it have to close it again. */

@@ -149,8 +149,10 @@ static int insert_locked(struct iova_space *space, struct iova_area *areas)
 		cond_resched();
 	}
 	/* Not before the last one is in, which may have failed. */
-	for (area = areas; area && !setup; area = area->next)
+	for (area = areas; area && !setup; area = area->next) {
 		atomic_andnot(IOVA_AREA_CLOSED, &area->busy);
+		iova_area_came(space, area);
+	}
 	return 0;
 
 err_erase:
@@ -624,7 +626,7 @@ void iova_space_init(struct iova_space *space, u32 ctx_id, u32 ioas_id)
  * iova_space_destroy - free all that is in a space
  * @space: the space; it has no members any more
  *
- * Context: may sleep. Cannot fail and allocates nothing.
+ * Context: may sleep. Cannot fail and needs no memory.
  */
 void iova_space_destroy(struct iova_space *space)
 {
@@ -635,6 +637,7 @@ void iova_space_destroy(struct iova_space *space)
 	/* Nobody else is here; the tree wants to see its lock. */
 	down_write(&space->lock);
 	mas_for_each(&mas, area, ULONG_MAX) {
+		iova_area_gone(space, area);
 		iova_area_free(area);
 		cond_resched();
 	}

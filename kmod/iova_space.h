@@ -110,8 +110,8 @@ struct iova_domain {
  * @no_huge: map page by page
  * @ctx_id: number of its context, and
  * @ioas_id: id of its IOAS, for those who are told of areas
- * @changes: counts areas that come and go, from some number on that another space is
- *	not likely to have
+ * @changes: counts areas that come, are there, and go, from some number on that another
+ *	space is not likely to have
  * @nr_areas: areas in @areas
  * @mapped: bytes of them
  * @logging: areas have logs
@@ -190,6 +190,8 @@ void iova_area_free(struct iova_area *area);
 void iova_areas_free(struct iova_area *areas);
 void iova_area_count(struct iova_space *space, const struct iova_area *area,
 		     bool there);
+void iova_area_came(struct iova_space *space, const struct iova_area *area);
+void iova_area_gone(struct iova_space *space, const struct iova_area *area);
 void iova_area_erase(struct iova_space *space, const struct iova_area *area);
 int iova_space_insert(struct iova_space *space, struct iova_area *areas,
 		      unsigned long length, unsigned long hint, bool fixed,

@@ -105,7 +105,8 @@ static int tell_areas(struct sk_buff *skb, struct netlink_callback *cb,
 		return -EINTR;
 	cb->seq = dump_seq(space->changes);
 	mas_for_each(&mas, area, dump->last) {
-		rc = tell_area(skb, cb, space, area);
+		/* Listeners are told of it when it is there. */
+		rc = area->setup ? 0 : tell_area(skb, cb, space, area);
 		if (rc)
 			break;
 		dump->over = area->last >= dump->last;

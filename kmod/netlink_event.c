@@ -226,9 +226,10 @@ void netlink_iotlb_server_lost(u32 ctx_id, u32 iotlb_id, u64 user_tag)
  * @area: the area
  * @came: which of both
  *
- * Of areas that go with their IOAS nothing is told.
+ * Under that lock memory is not waited for, and so neither is a listener: netlink lets one
+ * run whose buffer is half full, if it may sleep. Who maps does not depend on who looks on.
  *
- * Context: may sleep.
+ * Context: any but interrupts.
  */
 void netlink_area_event(const struct iova_space *space,
 			const struct iova_area *area, bool came)
@@ -237,6 +238,7 @@ void netlink_area_event(const struct iova_space *space,
 
 	if (event_begin_for(NETLINK_MAPPINGS, &e,
 			    came ? IOMMUKIT_NL_CMD_AREA_NEW :
-				   IOMMUKIT_NL_CMD_AREA_DEL, GFP_KERNEL))
+				   IOMMUKIT_NL_CMD_AREA_DEL,
+			    GFP_NOWAIT | __GFP_NOWARN))
 		event_send(&e, netlink_put_area(e.skb, space, area));
 }

@@ -3,6 +3,7 @@
 
 #include <linux/genetlink.h>
 #include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -326,6 +327,16 @@ NetlinkMessage Netlink::next(std::uint8_t command) const
 bool Netlink::quiet() const
 {
 	return read_ahead.empty() && !readable(fd(), 0);
+}
+
+Netlink::Backlog Netlink::backlog() const
+{
+	std::uint32_t info[SK_MEMINFO_VARS] = {};
+	socklen_t size = sizeof(info);
+
+	REQUIRE(getsockopt(fd(), SOL_SOCKET, SO_MEMINFO, info, &size) == 0);
+	return {info[SK_MEMINFO_RMEM_ALLOC], info[SK_MEMINFO_RCVBUF],
+		info[SK_MEMINFO_DROPS]};
 }
 
 /* ---- what is asked often ---- */

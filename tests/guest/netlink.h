@@ -90,6 +90,12 @@ class Netlink {
 	NetlinkMessage next(std::uint8_t command) const;
 	/* Whether one comes at once. */
 	bool quiet() const;
+	/* What waits to be read, in bytes as the kernel counts them, and what was lost.
+	 */
+	struct Backlog {
+		std::uint32_t bytes, room, lost;
+	};
+	Backlog backlog() const;
 
     private:
 	void send(const NetlinkRequest &request, std::uint32_t seq) const;

@@ -12,7 +12,6 @@
 #include "process.h"
 
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -32,11 +31,7 @@ constexpr int large_buffer = 8 << 20;
 
 /* A socket that listens. */
 struct Listener : Netlink {
-	explicit Listener(int buffer = large_buffer,
-			  const std::string &group = IOMMUKIT_NL_MCGRP_EVENTS)
-	{
-		listen(buffer, group);
-	}
+	explicit Listener(int buffer = large_buffer) { listen(buffer); }
 
 	/* Reads all there is; how many of a command, and whether some were lost. */
 	struct Seen {
@@ -193,90 +188,6 @@ TEST_CASE("an event tells the truth about its number")
 	end.join();
 	CHECK(wrong == 0);
 	CHECK(events == 2UL * workers * rounds);
-}
-
-/* ---- mappings ---- */
-
-namespace {
-
-struct MappingListener : Listener {
-	MappingListener() : Listener(large_buffer, IOMMUKIT_NL_MCGRP_MAPPINGS) {}
-
-	void check(std::uint8_t command, std::uint64_t at, std::uint64_t length,
-		   std::uint64_t address, std::uint32_t flags = read_write) const
-	{
-		NetlinkMessage event;
-
-		REQUIRE(try_next(&event) == ok);
-		CHECK(event.command == command);
-		CHECK(event.u32(IOMMUKIT_NL_A_AREA_CONTEXT_ID) == last_context(*this));
-		CHECK(event.u32(IOMMUKIT_NL_A_AREA_IOAS_ID) == 1);
-		CHECK(event.u64(IOMMUKIT_NL_A_AREA_IOVA) == at);
-		CHECK(event.u64(IOMMUKIT_NL_A_AREA_LAST) == at + length - 1);
-		CHECK(event.u32(IOMMUKIT_NL_A_AREA_FLAGS) == flags);
-		CHECK(event.u64(IOMMUKIT_NL_A_AREA_USER_ADDRESS) == address);
-		CHECK(event.attributes.size() == 6);
-	}
-
-	static constexpr std::uint32_t read_write =
-		IOMMUKIT_NL_AREA_READABLE | IOMMUKIT_NL_AREA_WRITEABLE;
-};
-
-constexpr std::uint8_t area_new = IOMMUKIT_NL_CMD_AREA_NEW;
-constexpr std::uint8_t area_del = IOMMUKIT_NL_CMD_AREA_DEL;
-
-} // namespace
-
-TEST_CASE("areas come and go")
-{
-	const MappingListener listener;
-	const Context context;
-	const std::uint32_t ioas = context.ioas();
-	const Memory memory(4 * page_size, Memory::Kind::private_anonymous);
-	const std::uint64_t at = aperture_first;
-
-	REQUIRE(ioas == 1);
-	context.map(ioas, memory, at);
-	listener.check(area_new, at, memory.size(), memory.va());
-	REQUIRE(context.try_map(ioas, memory.va(), page_size, at) == Errno{EEXIST});
-	CHECK(listener.quiet());
-	REQUIRE(try_map_ondemand(context, ioas, memory.va(), memory.size(), iova) == ok);
-	listener.check(area_new, iova, memory.size(), memory.va(),
-		       MappingListener::read_write | IOMMUKIT_NL_AREA_ONDEMAND);
-	context.unmap(ioas, iova, memory.size());
-	listener.check(area_del, iova, memory.size(), memory.va(),
-		       MappingListener::read_write | IOMMUKIT_NL_AREA_ONDEMAND);
-	const Mock mock = make_mock(context, ioas);
-	/* What cannot be pinned was there for a moment. */
-	REQUIRE(context.try_map(ioas, 0x1000, page_size, at + (1 << 20)) ==
-		Errno{EFAULT});
-	listener.check(area_new, at + (1 << 20), page_size, 0x1000);
-	listener.check(area_del, at + (1 << 20), page_size, 0x1000);
-	context.unmap_all(ioas);
-	listener.check(area_del, at, memory.size(), memory.va());
-	context.destroy(mock.stdev);
-	context.map(ioas, memory, at);
-	listener.check(area_new, at, memory.size(), memory.va());
-	/* It goes with all that is in it. */
-	context.destroy(ioas);
-	CHECK(listener.quiet());
-}
-
-TEST_CASE("of mappings nothing is told in the other group")
-{
-	const Listener listener;
-	const Context context;
-	const std::uint32_t ioas = context.ioas();
-	const Memory memory(page_size);
-
-	context.map(ioas, memory, iova);
-	context.unmap_all(ioas);
-	context.destroy(ioas);
-	CHECK(listener.drain(area_new).events == 0);
-	/* And the other way round. */
-	const MappingListener mappings;
-	context.ioas();
-	CHECK(mappings.quiet());
 }
 
 /* ---- what is lost ---- */
@@ -516,22 +427,6 @@ TEST_CASE("only administrators listen")
 		      if (become_user(1000, 0))
 			      return 1;
 		      return netlink.try_listen() == Errno{EPERM} ? 0 : 2;
-	      }) == 0);
-}
-
-TEST_CASE("only who may see addresses listens to mappings")
-{
-	CHECK(in_child([] {
-		      const Netlink netlink;
-
-		      if (drop_capability(CAP_SYS_ADMIN))
-			      return 1;
-		      if (netlink.try_listen() != ok)
-			      return 2;
-		      return netlink.try_listen(IOMMUKIT_NL_MCGRP_MAPPINGS) ==
-					     Errno{EPERM}
-				     ? 0
-				     : 3;
 	      }) == 0);
 }
 

@@ -364,7 +364,7 @@ enum iommukit_nl_cmd {
 	IOMMUKIT_NL_CMD_AREA_GET,
 	/* Memory was mapped. */
 	IOMMUKIT_NL_CMD_AREA_NEW,
-	/* Memory is not mapped any more. What goes with its IOAS is not told. */
+	/* Memory is not mapped any more. */
 	IOMMUKIT_NL_CMD_AREA_DEL,
 	/* All translations of an IOTLB, or those of an address space of it. */
 	IOMMUKIT_NL_CMD_ENTRY_GET,
