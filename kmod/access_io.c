@@ -20,6 +20,7 @@
 #include "pages.h"
 #include "private.h"
 #include "test_hooks.h"
+#include "trace.h"
 
 /* ---- pinning ---- */
 
@@ -326,6 +327,7 @@ int iommukit_access_pin_pages(struct iommukit_access *access,
 		rc = pin_in_ioas(access, access->place.ioas, iova, last,
 				 out_pages, flags);
 	up_read(&access->lock);
+	trace_access_pin(access->ctx->id, access->obj.id, iova, length, rc);
 	return rc;
 }
 EXPORT_SYMBOL_IOMMUKIT(iommukit_access_pin_pages);
@@ -361,7 +363,10 @@ void iommukit_access_unpin_pages(struct iommukit_access *access,
 		found = access_stage_unpin(place->stage, iova, last);
 	else if (place->ioas)
 		found = unpin_in_ioas(access, place->ioas, iova, last);
-	if (!found)
+	if (found)
+		trace_access_unpin(access->ctx->id, access->obj.id, iova,
+				   length, 0);
+	else
 		access_misuse(access, "unpin of what it has not pinned");
 	up_read(&access->lock);
 }

@@ -22,6 +22,7 @@
 #include "fault.h"
 #include "ioas.h"
 #include "private.h"
+#include "trace.h"
 
 static void device_object_destroy(struct iommukit_object *obj);
 
@@ -467,6 +468,8 @@ static struct hwpt *detach(struct iommukit_device *dev)
 	if (is_attached(dev))
 		hwpt = detach_locked(dev);
 	mutex_unlock(&dev->group->lock);
+	if (hwpt)
+		trace_device_detach(dev->ctx->id, dev->obj.id, hwpt->obj.id, 0);
 	return hwpt;
 }
 
@@ -696,7 +699,10 @@ static int change(struct iommukit_device *dev, u32 *pt_id, bool replace)
  */
 int iommukit_device_attach(struct iommukit_device *idev, u32 *pt_id)
 {
-	return change(idev, pt_id, false);
+	int rc = change(idev, pt_id, false);
+
+	trace_device_attach(idev->ctx->id, idev->obj.id, *pt_id, rc);
+	return rc;
 }
 EXPORT_SYMBOL_IOMMUKIT(iommukit_device_attach);
 
@@ -717,7 +723,10 @@ EXPORT_SYMBOL_IOMMUKIT(iommukit_device_attach);
  */
 int iommukit_device_replace(struct iommukit_device *idev, u32 *pt_id)
 {
-	return change(idev, pt_id, true);
+	int rc = change(idev, pt_id, true);
+
+	trace_device_replace(idev->ctx->id, idev->obj.id, *pt_id, rc);
+	return rc;
 }
 EXPORT_SYMBOL_IOMMUKIT(iommukit_device_replace);
 

@@ -19,6 +19,7 @@
 #include "domain.h"
 #include "ioas.h"
 #include "private.h"
+#include "trace.h"
 
 /**
  * struct dirty_range - What is asked for
@@ -182,6 +183,7 @@ int hwpt_cmd_get_dirty_bitmap(struct iommukit_ucmd *ucmd)
 	range.space = &hwpt->ioas->space;
 	range.domain = hwpt->domain;
 	rc = read_hwpt(hwpt, &range);
+	trace_dirty_read(ucmd->ctx->id, cmd->hwpt_id, cmd->iova, cmd->length, rc);
 	object_put(ucmd->ctx, &hwpt->obj);
 	return rc;
 }
@@ -240,6 +242,7 @@ int ioas_cmd_get_dirty_bitmap(struct iommukit_ucmd *ucmd)
 		return PTR_ERR(ioas);
 	range.space = &ioas->space;
 	rc = check_range(&range) ?: read_range(&range);
+	trace_dirty_read(ucmd->ctx->id, cmd->ioas_id, cmd->iova, cmd->length, rc);
 	ioas_put(ucmd->ctx, ioas);
 	return rc;
 }

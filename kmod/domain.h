@@ -164,6 +164,8 @@ struct domain_owner {
  * @owner: who keeps devices from it when it fails; calls ondemand_release_kept() then,
  *	and before its end
  * @kept: on-demand memory of which it has kept pages
+ * @ctx_id: number of the context of the HWPT, for those who look on
+ * @hwpt_id: id of the HWPT
  * @page_sizes: bit n: there are pages of 2^n bytes
  * @first: first IOVA that can be mapped
  * @last: last one
@@ -180,6 +182,8 @@ struct domain {
 	struct domain_observer observer;
 	struct domain_owner owner;
 	struct llist_head kept;
+	u32 ctx_id;
+	u32 hwpt_id;
 	unsigned long page_sizes;
 	unsigned long first;
 	unsigned long last;

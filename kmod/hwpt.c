@@ -135,6 +135,8 @@ struct hwpt *hwpt_create(struct iommukit_device *dev, struct ioas *ioas,
 	hwpt = container_of(obj, struct hwpt, obj);
 	hwpt->ctx = dev->ctx;
 	hwpt->domain = domain;
+	domain->ctx_id = dev->ctx->id;
+	domain->hwpt_id = obj->id;
 	hwpt->ops = dev->desc->ops;
 	/* One of its functions has just run, for a device that is bound. */
 	__module_get(hwpt->ops->owner);

@@ -20,6 +20,7 @@
 
 #include "fail.h"
 #include "iotlb_reader.h"
+#include "iotlb_trace.h"
 
 /* So many records are ended with interrupts off at a time. */
 #define BATCH 64
@@ -276,13 +277,13 @@ static void record_end(struct iotlb_channel *chan, struct iotlb_record *record,
 {
 	struct iotlb_waiter *waiter, *next;
 
+	trace_record_end(record, result, got);
 	list_for_each_entry_safe(waiter, next, &record->waiters, link)
 		iotlb_waiter_end(chan, waiter, result, got, resume);
 	iotlb_record_free(chan, record, stat, resume);
 }
 
-static void withdraw_unused(struct iotlb_channel *chan,
-			    struct iotlb_record *record,
+static void withdraw_unused(struct iotlb_channel *chan, struct iotlb_record *record,
 			    struct list_head *resume)
 {
 	if (record && list_empty(&record->waiters))
@@ -375,6 +376,7 @@ struct iotlb_record *iotlb_record_make(struct iotlb_channel *chan,
 	record->flags = flags;
 	rb_add(&record->node, &chan->index, record_less);
 	queue(chan, record);
+	trace_record_miss(record);
 	iotlb_count(chan, IOMMUKIT_IOTLB_STAT_CREATED);
 	chan->nr_pending++;
 	if (chan->nr_pending > chan->counts[IOMMUKIT_IOTLB_STAT_MAX_PENDING])
@@ -419,7 +421,8 @@ static void resolve_in_part(struct iotlb_channel *chan,
 				   resume);
 	}
 	if (list_empty(&record->waiters))
-		iotlb_record_free(chan, record, IOMMUKIT_IOTLB_STAT_RESOLVED, resume);
+		record_end(chan, record, IOMMUKIT_IOTLB_STAT_RESOLVED, others,
+			   got, resume);
 }
 
 static void resolve(struct iotlb_channel *chan, struct iotlb_record *record,

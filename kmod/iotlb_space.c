@@ -9,6 +9,9 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
+#include "private.h"
+#include "trace.h"
+
 /* A table with more is not emptied, but replaced by an empty one. */
 #define FLUSH_IN_PLACE_MAX 64
 
@@ -237,6 +240,8 @@ int iotlb_table_flush(struct iotlb_space *space, bool pinned,
 		iotlb_log_removal(space, 0, U64_MAX, changes);
 		iotlb_raise_gen(space);
 		iotlb_changes_add(iotlb, changes, space, 0, U64_MAX);
+		trace_iotlb_invalidate(iotlb->ctx->id, iotlb->obj.id,
+				       space->asid, 0, U64_MAX, 0, 0, 0);
 	}
 	if (!rc)
 		iotlb->counts[IOMMUKIT_IOTLB_STAT_FLUSHES]++;

@@ -19,6 +19,8 @@
 #include <linux/slab.h>
 
 #include "fail.h"
+#include "private.h"
+#include "trace.h"
 
 /* So many wait for a grace period before whoever makes more waits for it. */
 #define DEFERRED_MAX 65536
@@ -638,6 +640,9 @@ int iotlb_invalidate_locked(struct iotlb_space *space, u64 first, u64 last,
 	/* Also if there was nothing: readers may have kept what was evicted. */
 	iotlb_raise_gen(space);
 	iotlb_changes_add(space->iotlb, changes, space, first, last);
+	trace_iotlb_invalidate(space->iotlb->ctx->id, space->iotlb->obj.id,
+			       space->asid, first, trace_length(first, last), 0,
+			       0, 0);
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "fail.h"
 #include "netlink.h"
 #include "pages.h"
+#include "trace.h"
 
 static struct kmem_cache *area_cache;
 
@@ -253,6 +254,8 @@ void iova_area_came(struct iova_space *space, const struct iova_area *area)
 	lockdep_assert_held_write(&space->lock);
 	/* A dump leaves out what is not quite there yet. */
 	space->changes++;
+	trace_ioas_map(space->ctx_id, space->ioas_id, area->iova,
+		       area->last - area->iova + 1, 0);
 	netlink_area_event(space, area, true);
 }
 
@@ -266,6 +269,8 @@ void iova_area_came(struct iova_space *space, const struct iova_area *area)
 void iova_area_gone(struct iova_space *space, const struct iova_area *area)
 {
 	lockdep_assert_held_write(&space->lock);
+	trace_ioas_unmap(space->ctx_id, space->ioas_id, area->iova,
+			 area->last - area->iova + 1, 0);
 	netlink_area_event(space, area, false);
 }
 

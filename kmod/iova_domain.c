@@ -25,6 +25,7 @@
 #include "iova_space.h"
 #include "ondemand.h"
 #include "pages.h"
+#include "trace.h"
 
 /* So many areas are taken out of a leaving domain by one sync. */
 #define LEAVE_BATCH 32
@@ -159,6 +160,8 @@ static int map_run(void *opaque, unsigned long index, unsigned long pfn,
 		     m->domain->ops->map(m->domain, m->iova,
 					 PFN_PHYS(pfn) + in_page, length,
 					 m->prot);
+		trace_hwpt_map(m->domain->ctx_id, m->domain->hwpt_id, m->iova,
+			       length, rc);
 		if (rc)
 			return rc;
 		m->iova += length;
@@ -178,11 +181,17 @@ static int map_run(void *opaque, unsigned long index, unsigned long pfn,
 static void area_unmap_part(struct iova_area *area, unsigned long length,
 			    struct iova_domain *d, struct domain_gather *gather)
 {
+	bool whole;
+
 	if (area->pages->ondemand) {
 		ondemand_detach(area->pages->ondemand, d->domain, area->iova);
 		return;
 	}
-	if (d->domain->ops->unmap(d->domain, area->iova, length, gather) == length)
+	whole = d->domain->ops->unmap(d->domain, area->iova, length,
+				      gather) == length;
+	trace_hwpt_unmap(d->domain->ctx_id, d->domain->hwpt_id, area->iova,
+			 length, whole ? 0 : -EIO);
+	if (whole)
 		return;
 	pr_err_ratelimited("a domain kept a part of [%#lx, %#lx]; the memory is lost\n",
 			   area->iova, area->last);

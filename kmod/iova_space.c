@@ -20,6 +20,7 @@
 #include "domain.h"
 #include "fail.h"
 #include "pages.h"
+#include "trace.h"
 
 /* ---- plain ranges ---- */
 
@@ -237,7 +238,11 @@ int iova_space_insert(struct iova_space *space, struct iova_area *areas,
 	setup = !rc && areas->setup;
 out_unlock:
 	up_write(&space->lock);
-	return setup ? finish_setup(space, areas) : rc;
+	if (setup)
+		rc = finish_setup(space, areas);
+	if (rc)
+		trace_ioas_map(space->ctx_id, space->ioas_id, *iova, length, rc);
+	return rc;
 }
 
 /* So many areas are looked at before others get the lock. */

@@ -18,6 +18,7 @@
 
 #include "fail.h"
 #include "iova_space.h"
+#include "trace.h"
 
 #define STOP_REPORT (60 * HZ)
 #define UNMAP_TIMEOUT_MIN_MS 1000
@@ -433,5 +434,9 @@ int iova_space_unmap(struct iova_space *space, unsigned long first,
 	/* It may have closed an area that it leaves behind. */
 	if (rc && r.iova <= r.last)
 		reopen(space, &r);
-	return rc ?: whole ? 0 : -EIO;
+	rc = rc ?: whole ? 0 : -EIO;
+	if (rc)
+		trace_ioas_unmap(space->ctx_id, space->ioas_id, first,
+				 trace_length(first, last), rc);
+	return rc;
 }

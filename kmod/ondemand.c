@@ -18,6 +18,7 @@
 #include "describe.h"
 #include "domain.h"
 #include "fail.h"
+#include "trace.h"
 
 /* The end of memory waits for the last report of it. */
 static struct workqueue_struct *end_wq, *report_wq;
@@ -119,6 +120,18 @@ static bool event_keeps_pages(enum mmu_notifier_event event)
 	       event == MMU_NOTIFY_SOFT_DIRTY;
 }
 
+static void trace_invalidation(const struct ondemand *od,
+			       const struct mmu_notifier_range *range, int result)
+{
+	unsigned long first = max(range->start, od->first);
+	unsigned long last = min(range->end - 1, od->last);
+
+	trace_ondemand_invalidate(READ_ONCE(od->mapping.ctx_id),
+				  READ_ONCE(od->mapping.ioas_id),
+				  ondemand_iova(od, first), last - first + 1,
+				  result);
+}
+
 static bool ondemand_invalidate(struct mmu_interval_notifier *notifier,
 				const struct mmu_notifier_range *range,
 				unsigned long seq)
@@ -130,6 +143,7 @@ static bool ondemand_invalidate(struct mmu_interval_notifier *notifier,
 		down_write(&od->lock);
 	} else if (!down_write_trylock(&od->lock)) {
 		ondemand_count(od, ONDEMAND_REFUSED, 1);
+		trace_invalidation(od, range, -EAGAIN);
 		return false;
 	}
 	mmu_interval_set_seq(notifier, seq);
@@ -145,6 +159,7 @@ static bool ondemand_invalidate(struct mmu_interval_notifier *notifier,
 			  min(range->end - 1, od->last),
 			  event_keeps_pages(range->event), may_sleep))
 		ondemand_count_locked(od, ONDEMAND_INVALIDATIONS_EMPTY);
+	trace_invalidation(od, range, 0);
 	up_write(&od->lock);
 	return true;
 }

@@ -263,6 +263,15 @@ static inline void ondemand_count_max(struct ondemand *od,
 		atomic64_set(&od->stats[stat], n);
 }
 
+/*
+ * Where a tracepoint says that an address is: where it was mapped first. Whoever uses it
+ * before it is known where that is says something else.
+ */
+static inline u64 ondemand_iova(const struct ondemand *od, unsigned long address)
+{
+	return READ_ONCE(od->mapping.iova) + (address - od->first);
+}
+
 static inline unsigned long ondemand_chunk_nr(unsigned long address)
 {
 	return address / ONDEMAND_CHUNK;

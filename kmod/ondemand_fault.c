@@ -20,6 +20,7 @@
 #include "compat.h"
 #include "fail.h"
 #include "ondemand.h"
+#include "trace.h"
 
 /* After so many changes in a row one who copies goes page by page. */
 #define RETRIES_MAX 8
@@ -558,6 +559,10 @@ static long fault_and_count(struct fault *f)
 {
 	long rc = fault_in_chunk(f);
 
+	trace_ondemand_fault(READ_ONCE(f->od->mapping.ctx_id),
+			     READ_ONCE(f->od->mapping.ioas_id),
+			     ondemand_iova(f->od, page_address_of(f, f->first)),
+			     (f->last - f->first + 1) * PAGE_SIZE, min(rc, 0L));
 	if (rc < 0 && rc != -EAGAIN)
 		ondemand_count(f->od, ONDEMAND_FAULT_ERRORS, 1);
 	return rc;

@@ -29,6 +29,7 @@
 
 #include "fail.h"
 #include "ondemand_load.h"
+#include "trace.h"
 
 /* After so many cuts in a chunk its extents are pages, until none came for so long. */
 #define CUTS_MAX 8
@@ -126,6 +127,8 @@ static void unload_extent(struct ondemand *od, struct ondemand_chunk *chunk,
 		unmap.done = att->domain->ops->unmap(att->domain, unmap.iova,
 						     unmap.asked, &att->gather);
 		got = unmap.done / PAGE_SIZE;
+		trace_hwpt_unmap(att->domain->ctx_id, att->domain->hwpt_id,
+				 unmap.iova, unmap.asked, got == n ? 0 : -EIO);
 		att->unsynced = true;
 		ondemand_count(od, ONDEMAND_HW_UNMAPS, 1);
 		ondemand_count(od, ONDEMAND_HW_UNMAP_OVER, got > n);
@@ -336,6 +339,8 @@ static int load_extent(struct ondemand *od, struct ondemand_chunk *chunk,
 					  iova_of(att, chunk_nr, from),
 					  PFN_PHYS(chunk->pfns[from]),
 					  n * PAGE_SIZE, prot);
+	trace_hwpt_map(att->domain->ctx_id, att->domain->hwpt_id,
+		       iova_of(att, chunk_nr, from), n * PAGE_SIZE, rc);
 	if (rc)
 		return rc;
 	ondemand_count(od, ONDEMAND_HW_MAPS, 1);

@@ -29,4 +29,5 @@
 #include "pci.h"
 #include "raw.h"
 #include "sysfs.h"
+#include "trace_stream.h"
 #include "types.h"

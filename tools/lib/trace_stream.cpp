@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What a killed process has left behind is more than a directory: all that happens goes
+// on to be recorded there.
+#include "trace_stream.h"
+
+#include "error.h"
+#include "sysfs.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+
+namespace iommukit {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view instance_prefix = "iommuctl-";
+constexpr const char *system_dir = "events/iommukit";
+
+[[noreturn]] void fail(int number, const fs::path &path)
+{
+	throw Error(make_errno(number), "tracefs", {.path = path.string()});
+}
+
+// tracefs, where it is mounted; by older habit, inside debugfs.
+fs::path tracing_dir()
+{
+	const fs::path usual = sysfs::path("kernel/tracing");
+
+	for (const auto &dir : {usual, sysfs::path("kernel/debug/tracing")}) {
+		if (::access((dir / "instances").c_str(), F_OK) == 0)
+			return dir;
+		if (errno == EACCES || errno == EPERM)
+			fail(errno, dir);
+	}
+	fail(ENOENT, usual);
+}
+
+void write(const fs::path &path, std::string_view value)
+{
+	Fd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+
+	if (!fd || ::write(fd.get(), value.data(), value.size()) < 0)
+		fail(errno, path);
+}
+
+// What makes it nicer, but works without.
+void try_write(const fs::path &path, std::string_view value) noexcept
+{
+	Fd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+
+	if (fd)
+		(void)!::write(fd.get(), value.data(), value.size());
+}
+
+// While somebody reads it, it cannot go.
+void remove_instance(const fs::path &instance) noexcept
+{
+	try_write(instance / system_dir / "enable", "0");
+	(void)::rmdir(instance.c_str());
+}
+
+template <class T> bool number_of(std::string_view text, T &value)
+{
+	auto [end, error] =
+		std::from_chars(text.data(), text.data() + text.size(), value);
+
+	return error == std::errc() && end == text.data() + text.size();
+}
+
+void sweep(const fs::path &instances)
+{
+	for (const auto &name : sysfs::list(instances)) {
+		std::string_view number = name;
+		pid_t pid = 0;
+
+		if (!number.starts_with(instance_prefix))
+			continue;
+		number = number.substr(0, number.find('.'));
+		number.remove_prefix(instance_prefix.size());
+		if (number_of(number, pid) && ::kill(pid, 0) < 0 && errno == ESRCH)
+			remove_instance(instances / name);
+	}
+}
+
+// "iommuctl-PID", or "iommuctl-PID.1" if the process has that already.
+fs::path make_instance(const fs::path &instances)
+{
+	const fs::path first =
+		instances / (std::string(instance_prefix) + std::to_string(::getpid()));
+	fs::path instance = first;
+
+	for (int i = 1; ::mkdir(instance.c_str(), 0700) < 0; i++) {
+		if (errno != EEXIST)
+			fail(errno, instance);
+		instance = first.string() + "." + std::to_string(i);
+	}
+	return instance;
+}
+
+std::string_view trimmed(std::string_view text)
+{
+	const auto first = text.find_first_not_of(' ');
+
+	if (first == text.npos)
+		return {};
+	return text.substr(first, text.find_last_not_of(' ') - first + 1);
+}
+
+// Cuts what is in front of a separator off, which must be there.
+bool cut(std::string_view &text, std::string_view separator, std::string_view &head)
+{
+	const auto at = text.find(separator);
+
+	if (at == text.npos)
+		return false;
+	head = text.substr(0, at);
+	text.remove_prefix(at + separator.size());
+	return true;
+}
+
+// "CPU:1 [LOST 123 EVENTS]"
+std::optional<TraceEvent> loss(std::string_view line)
+{
+	std::string_view head, number;
+	TraceEvent event;
+
+	if (!line.starts_with("CPU:") || !cut(line, "[LOST ", head))
+		return std::nullopt;
+	// The kernel may have lost count.
+	event.lost = 1;
+	if (cut(line, " ", number))
+		(void)number_of(number, event.lost);
+	event.lost = std::max<std::uint64_t>(event.lost, 1);
+	return event;
+}
+
+void add_fields(std::string_view text, TraceEvent &event)
+{
+	while (!text.empty()) {
+		const auto end = std::min(text.find(' '), text.size());
+		const auto field = text.substr(0, end);
+		const auto equals = field.find('=');
+
+		if (equals != field.npos)
+			event.fields.emplace_back(field.substr(0, equals),
+						  field.substr(equals + 1));
+		text.remove_prefix(std::min(end + 1, text.size()));
+	}
+}
+
+} // namespace
+
+// A process may be called anything, "a-1 [2]" as well: the last of what looks like a
+// number and a processor counts. Fields of ours have neither blanks nor colons.
+std::optional<TraceEvent> TraceEvent::parse(std::string_view line)
+{
+	TraceEvent event;
+
+	if (auto lost = loss(line))
+		return lost;
+	const auto fields = line.rfind(": ");
+	if (fields == line.npos)
+		return std::nullopt;
+	add_fields(line.substr(fields + 2), event);
+	line = line.substr(0, fields);
+	const auto name = line.rfind(": ");
+	if (name == line.npos)
+		return std::nullopt;
+	event.name = line.substr(name + 2);
+	line = line.substr(0, name);
+	const auto time = line.rfind(' ');
+	const auto cpu = line.rfind(" [");
+	if (time == line.npos || cpu == line.npos || cpu > time)
+		return std::nullopt;
+	event.time = line.substr(time + 1);
+	const auto task = trimmed(line.substr(0, cpu));
+	line = line.substr(cpu + 2, time - cpu - 2);
+	const auto dash = task.rfind('-');
+	if (dash == task.npos || !number_of(task.substr(dash + 1), event.pid) ||
+	    !number_of(line.substr(0, std::min(line.find(']'), line.size())), event.cpu))
+		return std::nullopt;
+	if (task.substr(0, dash) != "<...>")
+		event.process = task.substr(0, dash);
+	return event;
+}
+
+TraceStream::TraceStream(const std::vector<std::string> &names)
+{
+	const fs::path tracing = tracing_dir(), instances = tracing / "instances";
+
+	if (::access((tracing / system_dir).c_str(), F_OK) < 0)
+		fail(errno, tracing / system_dir);
+	sweep(instances);
+	instance_ = make_instance(instances);
+	try {
+		enable(names);
+	} catch (...) {
+		pipe_.reset();
+		remove_instance(instance_);
+		throw;
+	}
+}
+
+void TraceStream::enable(const std::vector<std::string> &names)
+{
+	const fs::path events = instance_ / system_dir;
+
+	try_write(instance_ / "trace_clock", "mono");
+	// Or a reader is told of nothing before the buffer is half full.
+	try_write(instance_ / "buffer_percent", "0");
+	pipe_.reset(::open((instance_ / "trace_pipe").c_str(),
+			   O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+	if (!pipe_)
+		fail(errno, instance_ / "trace_pipe");
+	if (names.empty())
+		write(events / "enable", "1");
+	for (const auto &name : names) {
+		if (name.empty() || name.find('/') != name.npos || name[0] == '.')
+			fail(ENOENT, events / name);
+		write(events / name / "enable", "1");
+	}
+}
+
+TraceStream::~TraceStream()
+{
+	pipe_.reset();
+	remove_instance(instance_);
+}
+
+std::optional<TraceEvent> TraceStream::next()
+{
+	while (events_.empty())
+		if (!read())
+			return std::nullopt;
+	TraceEvent event = std::move(events_.front());
+	events_.pop_front();
+	lost_ += event.lost;
+	return event;
+}
+
+// Returns whether there was anything.
+bool TraceStream::read()
+{
+	std::array<char, 65536> buffer;
+	const ssize_t got = ::read(pipe_.get(), buffer.data(), buffer.size());
+
+	if (got < 0 && errno != EAGAIN && errno != EINTR)
+		fail(errno, instance_ / "trace_pipe");
+	if (got <= 0)
+		return false;
+	text_.append(buffer.data(), static_cast<std::size_t>(got));
+	std::size_t begin = 0, end;
+	while ((end = text_.find('\n', begin)) != text_.npos) {
+		const auto line = std::string_view(text_).substr(begin, end - begin);
+
+		if (auto event = TraceEvent::parse(line))
+			events_.push_back(std::move(*event));
+		begin = end + 1;
+	}
+	text_.erase(0, begin);
+	return true;
+}
+
+} // namespace iommukit
