@@ -22,7 +22,9 @@ using namespace guest;
 using iommukit::Administration;
 using iommukit::ContextFacts;
 using iommukit::Event;
+using iommukit::EventScope;
 using iommukit::EventStream;
+using iommukit::MappingFacts;
 using iommukit::ObjectFacts;
 
 namespace {
@@ -249,6 +251,125 @@ TEST_CASE("what is lost is repaired")
 	/* And it goes on. */
 	context.destroy(second);
 	CHECK(object_of(next(stream), IOMMUKIT_NL_CMD_OBJECT_DEL).id == second);
+}
+
+namespace {
+
+/* What events say is mapped, beginning with what was there. Returns how many there were.
+ */
+unsigned int follow(EventStream &stream, std::set<MappingFacts> &mappings)
+{
+	unsigned int events = 0;
+
+	while (const std::optional<Event> event = stream.next()) {
+		events++;
+		const auto *facts = std::get_if<MappingFacts>(&event->facts);
+		if (!facts)
+			continue;
+		if (event->command == IOMMUKIT_NL_CMD_AREA_NEW)
+			CHECK(mappings.insert(*facts).second);
+		else
+			CHECK(mappings.erase(*facts) == 1);
+	}
+	return events;
+}
+
+std::set<MappingFacts> mapped(std::uint32_t context, std::uint32_t ioas)
+{
+	std::set<MappingFacts> all;
+
+	for (const auto &area : Administration().areas(context, ioas))
+		all.insert(mapping_facts(area));
+	return all;
+}
+
+} // namespace
+
+TEST_CASE("mappings that are lost are repaired")
+{
+	const int small = 4096;
+	const Context context;
+	const std::uint32_t ioas = context.ioas(), goes = context.ioas();
+	const std::uint32_t id = newest().id;
+	const Memory memory(4 * page_size);
+	constexpr std::uint64_t at = 0x100000;
+
+	for (std::uint64_t n = 0; n < 4; n++)
+		REQUIRE(context.try_map(ioas, memory.va(), page_size,
+					at + n * page_size) == ok);
+	context.map(goes, memory, at);
+	std::set<MappingFacts> known = mapped(id, ioas);
+	CHECK(known.size() == 4);
+	known.merge(mapped(id, goes));
+	EventStream stream(EventScope::mappings);
+	CHECK(!stream.next());
+	REQUIRE(setsockopt(stream.fd(), SOL_SOCKET, SO_RCVBUFFORCE, &small,
+			   sizeof(small)) == 0);
+	/* What is where something was before is something else. */
+	context.unmap(ioas, at, page_size);
+	for (int i = 0; i < 1000; i++) {
+		REQUIRE(context.try_map(ioas, memory.va(), page_size, at) == ok);
+		context.unmap(ioas, at, page_size);
+	}
+	REQUIRE(context.try_map(ioas, memory.va() + page_size, page_size, at) == ok);
+	context.unmap(ioas, at + page_size, page_size);
+	REQUIRE(context.try_map(ioas, memory.va(), page_size, 2 * at,
+				map_read | map_fixed) == ok);
+	context.destroy(goes);
+
+	follow(stream, known);
+	CHECK(stream.losses() == 1);
+	CHECK(known == mapped(id, ioas));
+	/* And it goes on. */
+	context.unmap_all(ioas);
+	follow(stream, known);
+	CHECK(known.empty());
+	CHECK(stream.losses() == 1);
+}
+
+TEST_CASE("who cannot keep up with mappings is right again as soon as they end")
+{
+	const int small = 4096;
+	const Context context;
+	const std::uint32_t ioas = context.ioas();
+	const std::uint32_t id = newest().id;
+	const Memory memory(page_size);
+	EventStream stream(EventScope::mappings);
+	std::atomic<bool> over = false;
+	std::set<MappingFacts> known;
+	unsigned int rounds = 0;
+
+	REQUIRE(setsockopt(stream.fd(), SOL_SOCKET, SO_RCVBUFFORCE, &small,
+			   sizeof(small)) == 0);
+	std::thread mapper([&] {
+		std::uint64_t n = 0;
+
+		while (!over) {
+			const std::uint64_t at = (1 + n++ % 16) * page_size;
+
+			(void)context.try_map(ioas, memory.va(), page_size, at);
+			if (n % 3)
+				(void)context.try_unmap(ioas, at, page_size);
+		}
+	});
+	/* It comes to its end again and again, though there is always more. */
+	while (stream.losses() < 20) {
+		const std::optional<Event> event = stream.next();
+
+		rounds++;
+		if (!event)
+			continue;
+		const auto *facts = std::get_if<MappingFacts>(&event->facts);
+		if (facts && event->command == IOMMUKIT_NL_CMD_AREA_NEW)
+			known.insert(*facts);
+		else if (facts)
+			known.erase(*facts);
+	}
+	over = true;
+	mapper.join();
+	CHECK(rounds >= 20);
+	follow(stream, known);
+	CHECK(known == mapped(id, ioas));
 }
 
 TEST_CASE("messages of other processes are ignored")

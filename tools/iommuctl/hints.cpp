@@ -25,6 +25,15 @@ constexpr std::array hints = {
 	     "iommuctl module status"},
 	Hint{"CONTEXT_GET", ENOENT, "was the module unloaded? iommuctl module status"},
 	Hint{"OBJECT_GET", ENOENT, "was the module unloaded? iommuctl module status"},
+	Hint{"netlink", EPERM,
+	     "to listen to events needs CAP_NET_ADMIN, to mappings CAP_SYS_ADMIN: run as "
+	     "root"},
+	Hint{"AREA_GET", EPERM, "what is mapped needs CAP_SYS_ADMIN: run as root"},
+	Hint{"tracefs", EACCES, "tracepoints are for root: run as root"},
+	Hint{"tracefs", EPERM, "tracepoints are for root: run as root"},
+	Hint{"tracefs", ENOENT,
+	     "is there such a tracepoint, and is tracefs mounted? ls "
+	     "/sys/kernel/tracing/events/iommukit"},
 	Hint{"open", ENODEV, "is the module loaded? iommuctl module status"},
 	Hint{"open", ENXIO, "is the module loaded? iommuctl module status"},
 	Hint{"open", EACCES,

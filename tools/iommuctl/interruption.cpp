@@ -12,7 +12,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <iterator>
+#include <vector>
 
 namespace ctl {
 
@@ -57,19 +57,21 @@ bool Interruption::wait(nanoseconds time) const
 	}
 }
 
-bool Interruption::wait_readable(int fd) const
+bool Interruption::wait_readable(std::initializer_list<int> fds) const
 {
 	// Becomes readable when a signal is pending, which stays so.
 	const iommukit::Fd pending(::signalfd(-1, &signals_, SFD_CLOEXEC));
-	pollfd poll_for[] = {{pending.get(), POLLIN, 0}, {fd, POLLIN, 0}};
+	std::vector<pollfd> poll_for = {{pending.get(), POLLIN, 0}};
 
+	for (int fd : fds)
+		poll_for.push_back({fd, POLLIN, 0});
 	if (!pending)
 		throw iommukit::Error(iommukit::last_error(), "signalfd");
 	for (;;) {
 		if (end_signal())
 			return true;
 		// A signal that only leaves a note may come just before.
-		int ready = ::poll(poll_for, std::size(poll_for), end_signal_poll_ms);
+		int ready = ::poll(poll_for.data(), poll_for.size(), end_signal_poll_ms);
 		if (ready < 0 && errno != EINTR)
 			throw iommukit::Error(iommukit::last_error(), "poll");
 		if (ready > 0)

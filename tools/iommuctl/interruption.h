@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include <chrono>
+#include <initializer_list>
 
 namespace ctl {
 
@@ -18,8 +19,9 @@ class Interruption {
 
 	// True if it came before the time was over.
 	bool wait(std::chrono::nanoseconds time) const;
-	// True if it came before the descriptor was readable.
-	bool wait_readable(int fd) const;
+	// True if it came before one of the descriptors was readable.
+	bool wait_readable(std::initializer_list<int> fds) const;
+	bool wait_readable(int fd) const { return wait_readable({fd}); }
 
     private:
 	sigset_t signals_;

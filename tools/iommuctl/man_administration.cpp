@@ -52,9 +52,77 @@ Its first line says that it listens. With
 each line is a JSON object that has only the fields that apply. If it cannot keep up the
 kernel drops events:
 .B events\-lost
-says so, and is followed by what has become different meanwhile, marked as
+says so, and how many if the kernel has counted them, and is followed by what has become
+different meanwhile, marked as
 .BR repaired .
 Process and user of an event are those of the initial namespaces.
+.PP
+With
+.B mappings
+it tells of each piece of memory that is mapped or unmapped as well, with its address in the
+process. With
+.B trace
+it also prints what the tracepoints of the module record, from an instance of tracefs that
+is its own and goes with it: nobody else's tracing is disturbed. Both sources are ordered
+in themselves, and not towards each other. What is recorded faster than it is printed is
+lost:
+.B trace\-lost
+says how much. To listen to events needs CAP_NET_ADMIN, to mappings CAP_SYS_ADMIN, and
+tracefs is for root.
+.SH TRACEPOINTS
+The module has tracepoints in the group
+.BR iommukit .
+They name contexts and objects by the numbers of
+.BR "context list" " and " "context objects" .
+.I result
+is 0, or a negative errno. A
+.I length
+of all ones is everything. None has an address of the kernel, nor one of a process.
+.TP
+.BR ioas_map ", " ioas_unmap
+memory is mapped in an IOAS, or unmapped: one for each area, and one for each command that
+fails
+.TP
+.BR access_pin ", " access_unpin
+a driver wants pages of an IOAS to stay where they are, and lets go of them
+.TP
+.BR hwpt_map ", " hwpt_unmap
+memory goes into an IO page table, piece by piece, or out of it; EIO if the IOMMU has let go
+of something else than it was to
+.TP
+.BR ondemand_fault ", " ondemand_invalidate
+pages of on\-demand memory are looked for, and change or go; the IOVA is where the memory
+was mapped first. EAGAIN of the second: the kernel could not wait, and comes again.
+.TP
+.B dirty_read
+what was written is read, of an IO page table or of an IOAS
+.TP
+.BR device_attach ", " device_replace ", " device_detach
+a device; pt_id is the IO page table, or, if it fails, what was asked for
+.TP
+.BR iotlb_miss ", " iotlb_answer
+an IOTLB lacks a translation, of which its server is asked, and what comes of that: both
+have the same cookie. perm is 1 for reading, 2 for writing, 3 for both.
+.TP
+.B iotlb_invalidate
+translations of an IOTLB are taken away
+.PP
+All that fails, as it happens, with nothing but a shell:
+.PP
+.nf
+cd /sys/kernel/tracing && echo 'result < 0' >events/iommukit/filter &&
+  echo 1 >events/iommukit/enable && cat trace_pipe
+.fi
+.PP
+How long drivers wait for the servers of IOTLBs, in microseconds:
+.PP
+.nf
+bpftrace \-e 'tracepoint:iommukit:iotlb_miss {
+    @t[args\->ctx, args\->id, args\->cookie] = nsecs; }
+  tracepoint:iommukit:iotlb_answer /@t[args\->ctx, args\->id, args\->cookie]/ {
+    @us[args\->id] = hist((nsecs \- @t[args\->ctx, args\->id, args\->cookie]) / 1000);
+    delete(@t[args\->ctx, args\->id, args\->cookie]); }'
+.fi
 )";
 
 } // namespace ctl

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // iommuctl monitor: what happens to contexts and objects of all processes, one line for
-// each event. What has been lost because too little was read is told, and made up for.
+// each event. What has been lost because too little was read is told, and made up for. On
+// demand, mappings as well, and what the tracepoints of the module record: these come by
+// another way, so events of both are in order among themselves only.
 #include "administration.h"
 #include "interruption.h"
 #include "objects.h"
 #include "records.h"
 #include "session.h"
+#include "trace_stream.h"
 #include "words.h"
 
 #include <array>
+#include <charconv>
 #include <stdexcept>
+#include <system_error>
 
 namespace ctl {
 
@@ -21,15 +26,32 @@ constexpr std::array event_fields = {
 	Field{"event", Show::text,
 	      "listening, as the first one: from here on nothing is missed; context-new, "
 	      "context-del, object-new, object-del, od-dead, od-mm-exit, "
-	      "od-unmap-anomaly, iotlb-server-lost, or events-lost"},
+	      "od-unmap-anomaly, iotlb-server-lost, or events-lost; with mappings, area-new "
+	      "and area-del; with trace, the name of a tracepoint, or trace-lost"},
 	Field{"context", Show::number, "number of the context in the kernel"},
-	Field{"pid", Show::number, "of a context: the process that opened it"},
-	Field{"process", Show::text, "of a context: what that is called"},
+	Field{"pid", Show::number,
+	      "of a context: the process that opened it; of a tracepoint: the thread that "
+	      "came by"},
+	Field{"process", Show::text, "what that is called"},
 	Field{"uid", Show::number, "of a context: its user"},
 	Field{"id", Show::number, "id of the object, in its context"},
 	Field{"type", Show::text, "what the object is"},
-	Field{"iova", Show::address, "of on-demand memory: where it is mapped"},
-	Field{"length", Show::size, "of on-demand memory: how much"},
+	Field{"asid", Show::number, "of a tracepoint: address space of an IOTLB"},
+	Field{"iova", Show::address, "of memory: where it is mapped"},
+	Field{"length", Show::size, "of memory: how much; all ones: everything"},
+	Field{"perm", Show::text, "r, w, rw or none: what may be done with it"},
+	Field{"backing", Show::text,
+	      "of area-new, area-del: pinned, ondemand or file: what is mapped there"},
+	Field{"address", Show::address,
+	      "its address in the process, or offset in the file"},
+	Field{"pt_id", Show::number,
+	      "of a tracepoint: what a device is attached to, or was to be"},
+	Field{"cookie", Show::address, "of a tracepoint: which miss it is, or answers"},
+	Field{"result", Show::text, "of a tracepoint: 0, or the errno"},
+	Field{"cpu", Show::number, "of a tracepoint: where that thread was"},
+	Field{"time", Show::text, "of a tracepoint: seconds of the monotonic clock"},
+	Field{"lost", Show::number,
+	      "of events-lost, trace-lost: how many, if that is known"},
 	Field{"reason", Show::text, "of od-dead: why it is of no use any more"},
 	Field{"unmap_iova", Show::address,
 	      "of od-unmap-anomaly: where a page table was to let go"},
@@ -67,6 +89,10 @@ std::string event_name(const Event &event)
 		return "od-unmap-anomaly";
 	case IOMMUKIT_NL_CMD_IOTLB_SERVER_LOST:
 		return "iotlb-server-lost";
+	case IOMMUKIT_NL_CMD_AREA_NEW:
+		return "area-new";
+	case IOMMUKIT_NL_CMD_AREA_DEL:
+		return "area-del";
 	default:
 		throw std::logic_error("an event without a name");
 	}
@@ -76,6 +102,42 @@ std::string reason_text(std::uint32_t reason)
 {
 	return reason == IOMMUKIT_NL_OD_REASON_UNMAP ? "unmap"
 						     : "reason-" + std::to_string(reason);
+}
+
+std::string perm_text(std::uint64_t read_write)
+{
+	constexpr const char *names[] = {"none", "r", "w", "rw"};
+
+	return names[read_write & 3];
+}
+
+const char *backing_text(std::uint32_t flags)
+{
+	return flags & IOMMUKIT_NL_AREA_ONDEMAND ? "ondemand"
+	       : flags & IOMMUKIT_NL_AREA_FILE	 ? "file"
+						 : "pinned";
+}
+
+// As the kernel prints them: decimal, or hexadecimal with 0x.
+std::optional<std::int64_t> number_of(std::string_view text)
+{
+	const bool hexadecimal = text.starts_with("0x");
+	std::int64_t value = 0;
+	std::from_chars_result result;
+
+	if (hexadecimal) {
+		std::uint64_t bits = 0;
+
+		text.remove_prefix(2);
+		result =
+			std::from_chars(text.data(), text.data() + text.size(), bits, 16);
+		value = static_cast<std::int64_t>(bits);
+	} else {
+		result = std::from_chars(text.data(), text.data() + text.size(), value);
+	}
+	if (result.ec != std::errc() || result.ptr != text.data() + text.size())
+		return std::nullopt;
+	return value;
 }
 
 // Only what the event has: its names, and its values.
@@ -88,6 +150,23 @@ class EventFields {
 		std::visit([this](const auto &facts) { add(facts); }, event.facts);
 		if (event.repaired)
 			set("repaired", true);
+	}
+
+	explicit EventFields(const TraceEvent &event)
+	{
+		if (event.lost) {
+			set("event", "trace-lost");
+			set("lost", event.lost);
+			return;
+		}
+		set("event", event.name);
+		for (const auto &[name, value] : event.fields)
+			add(name, value);
+		set("pid", event.pid);
+		if (!event.process.empty())
+			set("process", event.process);
+		set("cpu", event.cpu);
+		set("time", event.time);
 	}
 
 	Json json() const { return values_; }
@@ -117,7 +196,42 @@ class EventFields {
 			set(name, value->value);
 	}
 
-	void add(const EventsLost &) {}
+	// A field of a tracepoint; one that a newer module has is left out.
+	void add(const std::string &name, const std::string &text)
+	{
+		auto value = number_of(text);
+
+		if (!value)
+			return;
+		if (name == "ctx")
+			set("context", *value);
+		else if (name == "perm")
+			set("perm", perm_text(static_cast<std::uint64_t>(*value)));
+		else if (name == "result")
+			set("result",
+			    *value ? errno_name(static_cast<int>(-*value)) : "0");
+		else if (name == "iova" || name == "length" || name == "cookie")
+			set(name.c_str(), static_cast<std::uint64_t>(*value));
+		else if (name == "id" || name == "asid" || name == "pt_id")
+			set(name.c_str(), *value);
+	}
+	void add(const EventsLost &facts)
+	{
+		if (facts.count)
+			set("lost", facts.count);
+	}
+	void add(const MappingFacts &facts)
+	{
+		set("context", facts.context);
+		set("id", facts.ioas);
+		set("type", "ioas");
+		set("iova", facts.range.first.value);
+		set("length", facts.length().value);
+		// READABLE and WRITEABLE are the lowest bits.
+		set("perm", perm_text(facts.flags));
+		set("backing", backing_text(facts.flags));
+		set("address", facts.user_address);
+	}
 	void add(const ContextFacts &facts)
 	{
 		set("context", facts.id);
@@ -164,6 +278,79 @@ void print(const Output &output, const EventFields &fields)
 		output.text(fields.text());
 }
 
+// "all", or names with commas between them.
+std::vector<std::string> trace_names(std::string_view text)
+{
+	std::vector<std::string> names;
+
+	if (text == "all")
+		return names;
+	for (;;) {
+		const auto comma = text.find(',');
+
+		names.emplace_back(text.substr(0, comma));
+		if (names.back().empty())
+			throw usage_failure(
+				"a name is missing in the list of tracepoints",
+				"monitor trace all, or NAME,NAME");
+		if (comma == text.npos)
+			return names;
+		text.remove_prefix(comma + 1);
+	}
+}
+
+// Both sources, of which the second is there if it was asked for.
+class Sources {
+    public:
+	explicit Sources(const Arguments &args)
+		: events_(args.has("mappings") ? EventScope::mappings
+					       : EventScope::objects)
+	{
+		if (auto names = args.text("trace"))
+			trace_.emplace(trace_names(*names));
+	}
+
+	// What there is to be told, if anything: it does not wait. They take turns, so
+	// that neither is kept from being read by what the other has to tell.
+	std::optional<EventFields> next()
+	{
+		traced_ = trace_ && !traced_;
+		auto fields = traced_ ? next_traced() : next_told();
+
+		if (fields || !trace_)
+			return fields;
+		return traced_ ? next_told() : next_traced();
+	}
+	bool wait(const Interruption &interruption) const
+	{
+		return trace_ ? interruption.wait_readable({events_.fd(), trace_->fd()})
+			      : interruption.wait_readable(events_.fd());
+	}
+	std::uint64_t losses() const { return events_.losses() + trace_losses_; }
+
+    private:
+	std::optional<EventFields> next_told()
+	{
+		auto event = events_.next();
+
+		return event ? std::optional(EventFields(*event)) : std::nullopt;
+	}
+	std::optional<EventFields> next_traced()
+	{
+		auto event = trace_->next();
+
+		if (!event)
+			return std::nullopt;
+		trace_losses_ += event->lost != 0;
+		return EventFields(*event);
+	}
+
+	EventStream events_;
+	std::optional<TraceStream> trace_;
+	bool traced_ = false;
+	std::uint64_t trace_losses_ = 0;
+};
+
 Report run_monitor(Session &session, const Arguments &args)
 {
 	const Output &output = session.output();
@@ -173,24 +360,28 @@ Report run_monitor(Session &session, const Arguments &args)
 	if (session.dry_run())
 		return {};
 	Interruption interruption;
-	EventStream stream;
+	Sources sources(args);
 	print(output, EventFields("listening"));
 	while (!most || events < *most) {
-		auto event = stream.next();
+		auto fields = sources.next();
 
-		if (event) {
-			print(output, EventFields(*event));
+		if (fields) {
+			print(output, *fields);
 			events++;
-		} else if (interruption.wait_readable(stream.fd())) {
+		} else if (sources.wait(interruption)) {
 			break;
 		}
 	}
-	return Report(summary_table, Report::Style::line, {{events, stream.losses()}})
+	return Report(summary_table, Report::Style::line, {{events, sources.losses()}})
 		.primary("events");
 }
 
 constexpr std::array params = {
 	Param{"count", Kind::number, Place::key, "events; until Ctrl-C if left out"},
+	Param{"mappings", Kind::text, Place::flag,
+	      "what is mapped and unmapped as well; needs CAP_SYS_ADMIN"},
+	Param{"trace", Kind::text, Place::key,
+	      "tracepoints as well: all, or names with commas between them"},
 };
 constexpr std::array verbs = {
 	Verb{"", "tell what happens to the contexts and objects of all processes", params,

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Events and dumps come by different sockets, so some events are older than what was
-// dumped. They do no harm: of each number the last one told is true, and one that tells
-// what is known is dropped.
+// dumped. They do no harm as long as none is missing among them: of each number the last
+// one told is true, and one that tells what is known is dropped. So what came before some
+// were lost is read before everything is asked for again.
 #include "administration.h"
 
+#include "error.h"
+
 #include <algorithm>
-#include <set>
+#include <cerrno>
 
 namespace iommukit {
 
@@ -27,6 +30,9 @@ std::optional<Event> event_of(const NetlinkMessage &message)
 		return Event{message.command, ondemand_facts(message)};
 	case IOMMUKIT_NL_CMD_IOTLB_SERVER_LOST:
 		return Event{message.command, iotlb_facts(message)};
+	case IOMMUKIT_NL_CMD_AREA_NEW:
+	case IOMMUKIT_NL_CMD_AREA_DEL:
+		return Event{message.command, mapping_facts(area_facts(message))};
 	default:
 		return std::nullopt;
 	}
@@ -43,6 +49,24 @@ void replace_by(Map &known, Map true_now, Gone gone, Came came)
 		if (!known.contains(key))
 			came(facts);
 	known = std::move(true_now);
+}
+
+// The same of what is its own key
+template <class Facts, class Gone, class Came>
+void replace_by(std::set<Facts> &known, std::set<Facts> true_now, Gone gone, Came came)
+{
+	for (const auto &facts : known)
+		if (!true_now.contains(facts))
+			gone(facts);
+	for (const auto &facts : true_now)
+		if (!known.contains(facts))
+			came(facts);
+	known = std::move(true_now);
+}
+
+template <class Facts> bool note(std::set<Facts> &known, const Facts &facts, bool came)
+{
+	return came ? known.insert(facts).second : known.erase(facts) != 0;
 }
 
 // Keeps a map by key up to date. Returns whether that was news.
@@ -127,9 +151,12 @@ std::vector<EntryFacts> Administration::entries(std::uint32_t context,
 
 /* ---- events ---- */
 
-EventStream::EventStream()
+EventStream::EventStream(EventScope scope) : scope_(scope)
 {
-	socket_.join(IOMMUKIT_NL_MCGRP_EVENTS);
+	if (scope == EventScope::mappings)
+		socket_.join({IOMMUKIT_NL_MCGRP_EVENTS, IOMMUKIT_NL_MCGRP_MAPPINGS});
+	else
+		socket_.join({IOMMUKIT_NL_MCGRP_EVENTS});
 	repair();
 	// What there is already is no event.
 	events_.clear();
@@ -148,26 +175,51 @@ std::optional<Event> EventStream::next()
 
 void EventStream::read()
 {
-	bool lost = false;
+	bool lost = std::exchange(lost_again_, false);
 
-	for (;;) {
+	do {
 		auto messages = socket_.receive();
 
 		if (!messages) {
 			lost = true;
-			continue;
+			break;
 		}
 		for (const auto &message : *messages)
 			take(message);
-		// After a loss it must be empty, or the next loss would not be told.
-		if (messages->empty() || (!lost && !events_.empty()))
+		// News or not, there may be more.
+		if (messages->empty())
 			break;
-	}
-	if (!lost)
+	} while (events_.empty() && !lost);
+	std::uint32_t so_far = socket_.backlog().lost;
+	if (!lost && so_far == lost_)
 		return;
+
+	// What is lost from here on is another loss.
+	events_.push_back(Event{0, EventsLost{so_far - lost_}});
+	lost_ = so_far;
 	losses_++;
-	events_.push_back(Event());
+	read_backlog();
 	repair();
+}
+
+// All that has come by now. More may come all the time, so it is not read until nothing
+// is left: whoever cannot keep up would never do anything else.
+void EventStream::read_backlog()
+{
+	for (std::uint64_t left = socket_.backlog().waiting; left;) {
+		auto messages = socket_.receive();
+
+		if (!messages) {
+			// Maybe that which is being repaired: once more does no harm.
+			lost_again_ = true;
+			continue;
+		}
+		if (messages->empty())
+			break;
+		for (const auto &message : *messages)
+			take(message);
+		left -= std::min<std::uint64_t>(left, messages->size());
+	}
 }
 
 void EventStream::take(const NetlinkMessage &message)
@@ -187,7 +239,31 @@ bool EventStream::update(const Event &event)
 	if (auto *object = std::get_if<ObjectFacts>(&event.facts))
 		return note(objects_, Key(object->context, object->id), *object,
 			    event.command == IOMMUKIT_NL_CMD_OBJECT_NEW);
+	if (auto *mapping = std::get_if<MappingFacts>(&event.facts))
+		return note(mappings_, *mapping,
+			    event.command == IOMMUKIT_NL_CMD_AREA_NEW);
 	return true;
+}
+
+// Of all IOAS that are known
+std::set<MappingFacts> EventStream::ask_mappings()
+{
+	std::set<MappingFacts> mappings;
+
+	for (const auto &[key, object] : objects_) {
+		if (object.type != "ioas")
+			continue;
+		try {
+			for (const auto &area :
+			     administration_.areas(object.context, object.id))
+				mappings.insert(mapping_facts(area));
+		} catch (const Error &error) {
+			// It has gone meanwhile, and so will be told.
+			if (error.number() != ENOENT)
+				throw;
+		}
+	}
+	return mappings;
 }
 
 void EventStream::repair()
@@ -200,6 +276,8 @@ void EventStream::repair()
 	auto new_context = [&](const auto &f) { tell(IOMMUKIT_NL_CMD_CONTEXT_NEW, f); };
 	auto del_context = [&](const auto &f) { tell(IOMMUKIT_NL_CMD_CONTEXT_DEL, f); };
 	auto new_object = [&](const auto &f) { tell(IOMMUKIT_NL_CMD_OBJECT_NEW, f); };
+	auto new_mapping = [&](const auto &f) { tell(IOMMUKIT_NL_CMD_AREA_NEW, f); };
+	auto del_mapping = [&](const auto &f) { tell(IOMMUKIT_NL_CMD_AREA_DEL, f); };
 	auto del_object = [&](const auto &f) { tell(IOMMUKIT_NL_CMD_OBJECT_DEL, f); };
 
 	for (auto &facts : administration_.contexts())
@@ -208,6 +286,8 @@ void EventStream::repair()
 		objects.emplace(Key(facts.context, facts.id), std::move(facts));
 	replace_by(contexts_, std::move(contexts), del_context, new_context);
 	replace_by(objects_, std::move(objects), del_object, new_object);
+	if (scope_ == EventScope::mappings)
+		replace_by(mappings_, ask_mappings(), del_mapping, new_mapping);
 }
 
 } // namespace iommukit

@@ -10,6 +10,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -17,12 +18,16 @@
 namespace iommukit {
 
 // Events were lost; what follows repairs what is known.
-struct EventsLost {};
+struct EventsLost {
+	// How many messages; 0 if the kernel has not counted them.
+	std::uint32_t count = 0;
+};
 
 struct Event {
 	// One of iommukit_nl_cmd; 0 of EventsLost.
 	std::uint8_t command = 0;
-	std::variant<EventsLost, ContextFacts, ObjectFacts, OndemandFacts, IotlbFacts>
+	std::variant<EventsLost, ContextFacts, ObjectFacts, OndemandFacts, IotlbFacts,
+		     MappingFacts>
 		facts = EventsLost();
 	// It was not told, but found out after others were lost.
 	bool repaired = false;
@@ -47,34 +52,48 @@ class Administration {
 	NetlinkSocket socket_;
 };
 
-// Which contexts and objects there are, kept up to date by events. If those are lost it
-// asks for everything again, and makes events of what is different then.
+enum class EventScope {
+	objects,
+	// As well; needs CAP_SYS_ADMIN
+	mappings,
+};
+
+// Which contexts and objects there are, and maybe mappings, kept up to date by events. If
+// those are lost it asks for everything again, and makes events of what is different
+// then.
 class EventStream {
     public:
 	// Begins to listen, and then asks for what there is.
-	EventStream();
+	explicit EventStream(EventScope scope = EventScope::objects);
 
 	// Becomes readable when there may be events.
 	int fd() const noexcept { return socket_.fd(); }
 	// The next event, if there is one: it does not wait.
 	std::optional<Event> next();
-	// How often events were lost.
+	// How often it was noticed that events were lost.
 	std::uint64_t losses() const noexcept { return losses_; }
 
     private:
 	using Key = std::pair<std::uint32_t, std::uint32_t>;
 
 	void read();
+	void read_backlog();
 	void take(const NetlinkMessage &message);
 	bool update(const Event &event);
 	void repair();
+	std::set<MappingFacts> ask_mappings();
 
+	EventScope scope_;
 	NetlinkSocket socket_;
 	Administration administration_;
 	std::map<std::uint32_t, ContextFacts> contexts_;
 	std::map<Key, ObjectFacts> objects_;
+	std::set<MappingFacts> mappings_;
 	std::deque<Event> events_;
 	std::uint64_t losses_ = 0;
+	// As of the last repair
+	std::uint32_t lost_ = 0;
+	bool lost_again_ = false;
 };
 
 } // namespace iommukit

@@ -137,6 +137,13 @@ AreaFacts area_facts(const NetlinkMessage &m)
 	return facts;
 }
 
+MappingFacts mapping_facts(const AreaFacts &area)
+{
+	return {area.context, area.ioas, area.range,
+		area.flags & ~std::uint32_t(IOMMUKIT_NL_AREA_DEAD),
+		area.user_address.value_or(0)};
+}
+
 EntryFacts entry_facts(const NetlinkMessage &m)
 {
 	EntryFacts facts;

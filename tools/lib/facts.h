@@ -109,6 +109,20 @@ struct AreaFacts {
 	std::optional<OndemandStats> ondemand = {};
 };
 
+// What stays of an area as long as it is mapped, and so is told by events.
+struct MappingFacts {
+	std::uint32_t context = 0;
+	std::uint32_t ioas = 0;
+	IovaRange range = {};
+	// enum iommukit_nl_area_flags, but for IOMMUKIT_NL_AREA_DEAD
+	std::uint32_t flags = 0;
+	// In the process, or the offset in the file
+	std::uint64_t user_address = 0;
+
+	auto operator<=>(const MappingFacts &) const = default;
+	Bytes length() const { return range.last - range.first + Bytes(1); }
+};
+
 struct EntryFacts {
 	std::uint32_t context = 0;
 	std::uint32_t iotlb = 0;
@@ -137,6 +151,7 @@ struct IotlbFacts {
 ContextFacts context_facts(const NetlinkMessage &message);
 ObjectFacts object_facts(const NetlinkMessage &message);
 AreaFacts area_facts(const NetlinkMessage &message);
+MappingFacts mapping_facts(const AreaFacts &area);
 EntryFacts entry_facts(const NetlinkMessage &message);
 OndemandFacts ondemand_facts(const NetlinkMessage &message);
 IotlbFacts iotlb_facts(const NetlinkMessage &message);

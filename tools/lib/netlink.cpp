@@ -5,11 +5,13 @@
 #include "error.h"
 
 #include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <netlink/genl/ctrl.h>
 #include <netlink/genl/genl.h>
 #include <netlink/netlink.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <exception>
@@ -25,6 +27,9 @@ constexpr int patience = 20;
 
 // Some thousand events
 constexpr int event_buffer = 4 << 20;
+
+// With its management no message occupies less.
+constexpr std::uint32_t message_min = 256;
 
 template <class T>
 std::optional<T> value_of(const std::map<int, std::vector<std::byte>> &attributes,
@@ -326,18 +331,32 @@ NetlinkSocket::dump(const char *name, std::uint8_t command,
 	}
 }
 
-void NetlinkSocket::join(const char *group)
+void NetlinkSocket::join(const std::vector<const char *> &groups)
 {
-	int number = check("netlink", genl_ctrl_resolve_grp(sock_.get(),
-							    IOMMUKIT_FAMILY_NAME, group));
+	std::vector<int> numbers;
 
+	for (const char *group : groups)
+		numbers.push_back(check(
+			"netlink",
+			genl_ctrl_resolve_grp(sock_.get(), IOMMUKIT_FAMILY_NAME, group)));
 	// More than the usual; who may not have it does with less.
 	if (::setsockopt(fd(), SOL_SOCKET, SO_RCVBUFFORCE, &event_buffer,
 			 sizeof(event_buffer)) < 0)
 		(void)::setsockopt(fd(), SOL_SOCKET, SO_RCVBUF, &event_buffer,
 				   sizeof(event_buffer));
-	check("netlink", nl_socket_add_membership(sock_.get(), number));
 	check("netlink", nl_socket_set_nonblocking(sock_.get()));
+	for (int number : numbers)
+		check("netlink", nl_socket_add_membership(sock_.get(), number));
+}
+
+NetlinkBacklog NetlinkSocket::backlog() const
+{
+	std::array<std::uint32_t, SK_MEMINFO_VARS> info = {};
+	socklen_t size = sizeof(info);
+
+	if (::getsockopt(fd(), SOL_SOCKET, SO_MEMINFO, info.data(), &size) < 0)
+		throw Error(last_error(), "netlink");
+	return {info[SK_MEMINFO_RMEM_ALLOC] / message_min, info[SK_MEMINFO_DROPS]};
 }
 
 std::optional<std::vector<NetlinkMessage>> NetlinkSocket::receive()

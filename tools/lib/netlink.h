@@ -39,6 +39,14 @@ struct NetlinkAttribute {
 	std::variant<std::uint32_t, std::uint64_t> value;
 };
 
+// What has come to a socket and was not read.
+struct NetlinkBacklog {
+	// Not more than so many messages
+	std::uint32_t waiting = 0;
+	// So many there was no room for; it wraps.
+	std::uint32_t lost = 0;
+};
+
 class NetlinkSocket {
     public:
 	// Throws Error: command "netlink" with ENOENT if there is no such family, which
@@ -54,11 +62,13 @@ class NetlinkSocket {
 	std::vector<NetlinkMessage> dump(const char *name, std::uint8_t command,
 					 const std::vector<NetlinkAttribute> &attributes);
 
-	// Events of the group come from now on; no requests are made then.
-	void join(const char *group);
+	// Events of the groups come from now on; no requests are made then. EPERM if the
+	// process may not listen to one.
+	void join(const std::vector<const char *> &groups);
 	// Some of what has come, or nothing if nothing has: it does not wait. nullopt:
-	// some were lost, since too little was read.
+	// some were lost, since too little was read, or the kernel was short of memory.
 	std::optional<std::vector<NetlinkMessage>> receive();
+	NetlinkBacklog backlog() const;
 
     private:
 	struct Free {

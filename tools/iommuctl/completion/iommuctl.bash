@@ -147,6 +147,7 @@ _iommuctl_values()
 	"top/interval") echo "" ;;
 	"top/count") echo "" ;;
 	"monitor/count") echo "" ;;
+	"monitor/trace") echo "" ;;
 	"ioas/svg") echo "@file" ;;
 	"ondemand/ioas") echo "" ;;
 	"show/context") echo "" ;;
@@ -237,7 +238,7 @@ _iommuctl_keys()
 	"show counters") echo "svg" ;;
 	"top") echo "context interval count" ;;
 	"explain") echo "" ;;
-	"monitor") echo "count" ;;
+	"monitor") echo "count mappings trace" ;;
 	help) echo "module context ioas map unmap copy ranges dma device hwpt dirty iotlb prefetch ondemand show top explain monitor shell batch help version exit" ;;
 	batch) echo "@file" ;;
 	module) echo "status load unload" ;;

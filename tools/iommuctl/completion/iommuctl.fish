@@ -341,3 +341,5 @@ complete -c iommuctl -n '__iommuctl_in top' -a 'context' -d 'only this one, by i
 complete -c iommuctl -n '__iommuctl_in top' -a 'interval' -d 'milliseconds between readings; 1000 if left out'
 complete -c iommuctl -n '__iommuctl_in top' -a 'count' -d 'readings; until Ctrl-C if left out'
 complete -c iommuctl -n '__iommuctl_in monitor' -a 'count' -d 'events; until Ctrl-C if left out'
+complete -c iommuctl -n '__iommuctl_in monitor' -a 'mappings' -d 'what is mapped and unmapped as well; needs CAP_SYS_ADMIN'
+complete -c iommuctl -n '__iommuctl_in monitor' -a 'trace' -d 'tracepoints as well: all, or names with commas between them'
