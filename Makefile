@@ -39,12 +39,16 @@ modules-dir = $(b)/$(KERNEL)
 else
 modules-dir = $(b)/$(notdir $(patsubst %/build,%,$(abspath $(KERNELDIR))))
 endif
+# NO_EVENTS=y: nobody is told anything, to measure what it costs that somebody could be.
+ifeq ($(NO_EVENTS),y)
+modules-dir := $(modules-dir)-no-events
+endif
 
 # The test and bench modules belong in the test box, not on a user's machine.
 test-modules = $(if $(KERNEL),CONFIG_IOMMUKIT_TEST=m)
 # W=1, C=2 and V=1 reach kbuild by themselves. BTF of modules needs a vmlinux.
 kbuild = $(MAKE) -C "$$kdir" M="$(abspath $(modules-dir))" $(test-modules) \
-	CONFIG_DEBUG_INFO_BTF_MODULES= $(KBUILD_ARGS)
+	CONFIG_DEBUG_INFO_BTF_MODULES= IOMMUKIT_NO_EVENTS=$(NO_EVENTS) $(KBUILD_ARGS)
 
 .PHONY: modules modules-tree sparse
 modules: modules-tree
@@ -190,6 +194,7 @@ demo:
 bench:
 	$(Q)scripts/setup box build
 	$(Q)$(MAKE) modules $(bench) KERNEL=$(or $(KERNEL),uml-7.2)
+	$(Q)$(MAKE) modules KERNEL=$(or $(KERNEL),uml-7.2) NO_EVENTS=y
 	$(Q)scripts/bench
 
 style:

@@ -56,7 +56,7 @@ struct netlink_unmap {
 	u64 done;
 };
 
-#if IS_ENABLED(CONFIG_NET)
+#if IS_ENABLED(CONFIG_NET) && !defined(IOMMUKIT_NO_EVENTS)
 
 /* netlink.c */
 extern struct genl_family netlink_family;
@@ -86,7 +86,7 @@ void netlink_area_event(const struct iova_space *space,
 int netlink_put_area(struct sk_buff *skb, const struct iova_space *space,
 		     const struct iova_area *area);
 
-#else /* a kernel without networks: nobody asks, and nobody listens */
+#else /* without networks, or to measure the costs: nobody asks, and nobody listens */
 
 static inline int netlink_init(void)
 {

@@ -93,6 +93,7 @@ void add_alloc_cases(std::vector<Case> &cases);
 void add_bitmap_cases(std::vector<Case> &cases);
 void add_domain_cases(std::vector<Case> &cases);
 void add_ioas_cases(std::vector<Case> &cases);
+void add_event_cases(std::vector<Case> &cases);
 void add_iotlb_cases(std::vector<Case> &cases);
 void add_memory_cases(std::vector<Case> &cases);
 void add_netlink_cases(std::vector<Case> &cases);

@@ -39,6 +39,7 @@ std::vector<bench::Case> chosen_cases(const std::string &pattern)
 	bench::add_alloc_cases(cases);
 	bench::add_bitmap_cases(cases);
 	bench::add_domain_cases(cases);
+	bench::add_event_cases(cases);
 	bench::add_ioas_cases(cases);
 	bench::add_iotlb_cases(cases);
 	bench::add_memory_cases(cases);
