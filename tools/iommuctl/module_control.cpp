@@ -9,6 +9,7 @@
 #include "module_control.h"
 
 #include "failure.h"
+#include "module_signature.h"
 #include "module_users.h"
 #include "sysfs.h"
 
@@ -49,6 +50,10 @@ struct KmodDeleter {
 	void operator()(kmod_list *list) const { kmod_module_unref_list(list); }
 };
 
+struct InfoDeleter {
+	void operator()(kmod_list *list) const { kmod_module_info_free_list(list); }
+};
+
 template <class T> using Kmod = std::unique_ptr<T, KmodDeleter>;
 
 Kmod<kmod_ctx> kmod_context()
@@ -65,20 +70,26 @@ Kmod<kmod_ctx> kmod_context()
 
 fs::path sys_module(std::string_view name)
 {
-	return fs::path("/sys/module") / name;
+	return sysfs::path("module") / name;
 }
 
-std::string load_hint(const KernelModule &module, int number)
+std::string load_hint(const KernelModule &module, const std::string &file, int number)
 {
 	switch (number) {
 	case EPERM:
 	case EACCES:
-		return "run as root; under kernel lockdown the module must be signed";
+		if (::geteuid() != 0)
+			return "run as root";
+		// root is refused as well by a kernel that is locked down.
+		return locked_down()
+			       ? signature_hint(file)
+			       : "this root has no CAP_SYS_MODULE: load it outside of "
+				 "the container";
 	case EKEYREJECTED:
 	case ENOKEY:
+		return signature_hint(file);
 	case EBADMSG:
-		return "Secure Boot wants a signature it knows: sign the module and enroll "
-		       "the key with mokutil (see README)";
+		return "its signature is damaged: build it anew";
 	case ENOEXEC:
 		return "it was built for another kernel: make clean, make, and load again "
 		       "(dmesg | tail shows both versions)";
@@ -103,7 +114,7 @@ Failure load_failure(const KernelModule &module, const std::string &file, int nu
 	Exit exit =
 		number == EPERM || number == EACCES ? Exit::not_permitted : Exit::refused;
 
-	return {exit, "cannot load " + file, load_hint(module, number), number,
+	return {exit, "cannot load " + file, load_hint(module, file, number), number,
 		"finit_module"};
 }
 
@@ -207,6 +218,32 @@ std::optional<std::string> installed_file(std::string_view name)
 	return path;
 }
 
+std::optional<std::string> module_info(const std::string &file, std::string_view key)
+{
+	auto ctx = kmod_context();
+	kmod_module *raw = nullptr;
+	kmod_list *list = nullptr, *it = nullptr;
+
+	if (kmod_module_new_from_path(ctx.get(), file.c_str(), &raw) < 0)
+		return std::nullopt;
+	Kmod<kmod_module> module(raw);
+	if (kmod_module_get_info(module.get(), &list) < 0)
+		return std::nullopt;
+	std::unique_ptr<kmod_list, InfoDeleter> all(list);
+	kmod_list_foreach(it, list)
+	{
+		if (key == kmod_module_info_get_key(it))
+			return kmod_module_info_get_value(it);
+	}
+	return std::nullopt;
+}
+
+std::string how_to_install()
+{
+	return "install the package iommukit-dkms and the kernel's headers, or make && "
+	       "make install, or iommuctl module load path DIRECTORY";
+}
+
 std::string module_file(const KernelModule &module, const std::string &path)
 {
 	constexpr int deepest = 4;
@@ -216,10 +253,10 @@ std::string module_file(const KernelModule &module, const std::string &path)
 	if (path.empty()) {
 		if (auto file = installed_file(module.name))
 			return *file;
-		throw Failure(
-			Exit::absent,
-			std::string(module.name) + " is not installed for this kernel",
-			"make && make install, or iommuctl module load path DIRECTORY");
+		throw Failure(Exit::absent,
+			      std::string(module.name) +
+				      " is not installed for this kernel",
+			      how_to_install());
 	}
 	fs::file_status status = fs::status(path, error);
 	if (!fs::exists(status))

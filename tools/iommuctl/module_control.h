@@ -29,6 +29,10 @@ std::optional<unsigned> reference_count(std::string_view name);
 std::vector<std::string> module_holders(std::string_view name);
 // Where modprobe would take it from.
 std::optional<std::string> installed_file(std::string_view name);
+// What modinfo would print of a file: "version", "signer"; the first value.
+std::optional<std::string> module_info(const std::string &file, std::string_view key);
+// What to do if that is nowhere.
+std::string how_to_install();
 
 // The file to load: the installed one (empty path), a file, or NAME.ko
 // somewhere below a directory.

@@ -11,6 +11,7 @@
 #include "obstacles.h"
 #include "raw.h"
 #include "session.h"
+#include "version_check.h"
 
 #include <grp.h>
 #include <pwd.h>
@@ -137,8 +138,7 @@ void find_module(Findings &findings)
 		return;
 	findings.exit = Exit::absent;
 	findings.advise("module", file ? "load it: iommuctl module load (as root)"
-				       : "install it (make && make install), or iommuctl "
-					 "module load path DIRECTORY");
+				       : how_to_install());
 }
 
 void find_versions(Findings &findings, const std::optional<ModuleInfo> &info)
@@ -157,8 +157,20 @@ void find_versions(Findings &findings, const std::optional<ModuleInfo> &info)
 	findings.set("versions_match", mismatch.empty());
 	if (!mismatch.empty())
 		findings.advise("versions_match",
-				mismatch + ": install both from one build, then iommuctl "
-					   "module unload, iommuctl module load");
+				mismatch + ": " + version_advice(*version));
+}
+
+// The group that the udev rule has let in, if it has.
+std::string how_to_open(const struct stat &stat)
+{
+	const group *owner = ::getgrgid(stat.st_gid);
+
+	if (stat.st_gid == 0 || !owner || (stat.st_mode & 060) != 060)
+		return "run as root, or let the udev rule give the node to a group of "
+		       "yours: make install GROUP=...";
+	std::string name(owner->gr_name);
+	return "run as root, or be of the group " + name + ": adduser USER " + name +
+	       ", and log in again";
 }
 
 // Opens the node and asks the module, if it is there and we may.
@@ -182,13 +194,10 @@ std::optional<ModuleInfo> find_node(Findings &findings)
 	if (error) {
 		bool denied = error.value() == EACCES || error.value() == EPERM;
 		findings.exit = denied ? Exit::not_permitted : Exit::absent;
-		findings.advise("access",
-				denied ? "run as root, or let the udev rule give "
-					 "the node to a group of yours: make "
-					 "install GROUP=..."
-				       : "the node has no driver behind it (" +
-						 error.message() +
-						 "): iommuctl module load");
+		findings.advise("access", denied ? how_to_open(stat)
+						 : "the node has no driver behind it (" +
+							   error.message() +
+							   "): iommuctl module load");
 		return std::nullopt;
 	}
 	try {

@@ -8,6 +8,7 @@
 #include "session.h"
 
 #include "dry_run.h"
+#include "version_check.h"
 
 #include <algorithm>
 
@@ -79,17 +80,6 @@ Session::~Session()
 		contexts_.pop_back();
 }
 
-std::string version_mismatch(const Version &module)
-{
-	Version tool = tool_version();
-
-	if (module == tool)
-		return {};
-	return "the module (" + module.text() + ") is " +
-	       (module < tool ? "older" : "newer") + " than this tool (" + tool.text() +
-	       ")";
-}
-
 std::string permission_text(Permission permission)
 {
 	switch (permission) {
@@ -125,8 +115,7 @@ void Session::check_version(const ModuleInfo &info) const
 	std::string mismatch = version_mismatch(info.version);
 
 	if (!mismatch.empty())
-		output_.warning(mismatch, "install both from one build: iommuctl module "
-					  "unload, make install, iommuctl module load");
+		output_.warning(mismatch, version_advice(info.version));
 }
 
 ContextRecord &Session::add_context()

@@ -227,9 +227,6 @@ class Session {
 	std::map<std::string, Report, std::less<>> variables_;
 };
 
-// "the module (0.1.0) is older than this tool (0.2.0)", empty if they match.
-std::string version_mismatch(const iommukit::Version &module);
-
 // "r", "w", "rw"
 std::string permission_text(iommukit::Permission permission);
 iommukit::Permission parse_permission(const std::optional<std::string> &text,
