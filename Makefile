@@ -10,6 +10,8 @@ DESTDIR ?=
 DEPMOD ?= depmod
 # Who may open /dev/iommukit besides root.
 GROUP ?= root
+LIBDIR ?= $(PREFIX)/lib
+UDEVDIR ?= /etc/udev/rules.d
 
 version := $(shell sed -n 's/^IOMMUKIT_VERSION := //p' Kbuild)
 b := build
@@ -204,9 +206,10 @@ export KERNEL TESTS TIME SEED CASE JSON
 
 ## Installation #############################################################
 
-.PHONY: install uninstall dkms-install
-install uninstall dkms-install:
+.PHONY: install install-files uninstall dkms-install
+install install-files uninstall dkms-install:
 	$(Q)KERNELDIR="$(KERNELDIR)" PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" GROUP="$(GROUP)" \
+		LIBDIR="$(LIBDIR)" UDEVDIR="$(UDEVDIR)" \
 		DEPMOD="$(DEPMOD)" VERSION="$(version)" MODULES_DIR="$(modules-dir)" \
 		scripts/install $@
 
