@@ -172,7 +172,7 @@ $(b)/version: Kbuild
 
 ## Tests ####################################################################
 
-.PHONY: headers-check check check-debug conformance fuzz demo bench style
+.PHONY: headers-check check check-debug check-deb conformance fuzz demo bench style
 headers-check:
 	$(Q)tests/headers/run
 
@@ -181,6 +181,9 @@ check:
 
 check-debug:
 	$(Q)scripts/check-debug
+
+check-deb:
+	$(Q)scripts/check-deb
 
 conformance:
 	$(Q)scripts/conformance
@@ -206,12 +209,17 @@ export KERNEL TESTS TIME SEED CASE JSON
 
 ## Installation #############################################################
 
-.PHONY: install install-files uninstall dkms-install
+.PHONY: install install-files uninstall dkms-install deb
 install install-files uninstall dkms-install:
 	$(Q)KERNELDIR="$(KERNELDIR)" PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" GROUP="$(GROUP)" \
 		LIBDIR="$(LIBDIR)" UDEVDIR="$(UDEVDIR)" \
 		DEPMOD="$(DEPMOD)" VERSION="$(version)" MODULES_DIR="$(modules-dir)" \
 		scripts/install $@
+
+# Debian packages, in build/deb.
+deb:
+	$(Q)scripts/setup deb
+	$(Q)scripts/deb
 
 ## Rest #####################################################################
 
