@@ -205,9 +205,11 @@ See what keeps the module from working:
 iommuctl module status
 .fi
 .SH SEE ALSO
-.BR insmod (8),
+.BR getrlimit (2),
 .BR memfd_create (2),
-.BR getrlimit (2)
+.BR iommukit (4),
+.BR iommukit\-dma (4),
+.BR insmod (8)
 )";
 
 // Plain text as roff: dashes stay dashes, a leading dot is no request.
