@@ -12,6 +12,7 @@ DEPMOD ?= depmod
 GROUP ?= root
 LIBDIR ?= $(PREFIX)/lib
 UDEVDIR ?= /etc/udev/rules.d
+LOADDIR ?= /etc/modules-load.d
 
 version := $(shell sed -n 's/^IOMMUKIT_VERSION := //p' Kbuild)
 b := build
@@ -212,7 +213,7 @@ export KERNEL TESTS TIME SEED CASE JSON
 .PHONY: install install-files uninstall dkms-install deb
 install install-files uninstall dkms-install:
 	$(Q)KERNELDIR="$(KERNELDIR)" PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" GROUP="$(GROUP)" \
-		LIBDIR="$(LIBDIR)" UDEVDIR="$(UDEVDIR)" \
+		LIBDIR="$(LIBDIR)" UDEVDIR="$(UDEVDIR)" LOADDIR="$(LOADDIR)" \
 		DEPMOD="$(DEPMOD)" VERSION="$(version)" MODULES_DIR="$(modules-dir)" \
 		scripts/install $@
 

@@ -62,7 +62,7 @@ world_open()
 		mount --bind "/dev/$name" "$world/dev/$name"
 	done
 	enter=(setpriv --bounding-set=-sys_module --inh-caps=-sys_module
-		chroot "$world" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin
+		chroot "$world" /usr/bin/env -i PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
 		HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive)
 }
 
