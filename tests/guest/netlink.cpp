@@ -401,4 +401,23 @@ std::uint32_t last_context(const Netlink &netlink)
 	return *std::max_element(mine.begin(), mine.end());
 }
 
+std::uint64_t many()
+{
+	return 1000 / std::min(slowness(), 4U);
+}
+
+NetlinkRequest areas_of(std::uint32_t context, std::uint32_t ioas)
+{
+	return NetlinkRequest(IOMMUKIT_NL_CMD_AREA_GET, netlink_dump)
+		.add(IOMMUKIT_NL_A_AREA_CONTEXT_ID, context)
+		.add(IOMMUKIT_NL_A_AREA_IOAS_ID, ioas);
+}
+
+NetlinkRequest entries_of(std::uint32_t context, std::uint32_t iotlb)
+{
+	return NetlinkRequest(IOMMUKIT_NL_CMD_ENTRY_GET, netlink_dump)
+		.add(IOMMUKIT_NL_A_ENTRY_CONTEXT_ID, context)
+		.add(IOMMUKIT_NL_A_ENTRY_IOTLB_ID, iotlb);
+}
+
 } // namespace guest

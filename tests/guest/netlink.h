@@ -124,4 +124,9 @@ std::vector<std::uint32_t> contexts_of(const Netlink &netlink, pid_t pid);
 /* The number of the one context that this process has opened last. */
 std::uint32_t last_context(const Netlink &netlink);
 
+/* Enough for some parts of a dump, and not more than a slow machine can make. */
+std::uint64_t many();
+NetlinkRequest areas_of(std::uint32_t context, std::uint32_t ioas);
+NetlinkRequest entries_of(std::uint32_t context, std::uint32_t iotlb);
+
 } // namespace guest
