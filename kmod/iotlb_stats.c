@@ -116,8 +116,6 @@ int iotlb_describe(struct iommukit_object *obj, struct sk_buff *skb)
 		rc = describe_u32(skb, IOMMUKIT_NL_A_IOTLB_STATE_IOAS_ID,
 				  iotlb->ioas->obj.id);
 	return rc ?:
-	       describe_u64(skb, IOMMUKIT_NL_A_IOTLB_STATE_USER_TAG,
-			    iotlb->user_tag, IOMMUKIT_NL_A_IOTLB_STATE_PAD) ?:
 	       describe_u32(skb, IOMMUKIT_NL_A_IOTLB_STATE_ASIDS,
 			    iotlb->num_asids) ?:
 	       describe_u32(skb, IOMMUKIT_NL_A_IOTLB_STATE_MAX_ENTRIES,

@@ -116,14 +116,12 @@ TEST_CASE("an IOTLB has its counters")
 	const Context context;
 	const std::uint32_t ioas = context.ioas();
 	iommukit_iotlb_alloc how = iotlb_alloc(ioas);
-	how.user_tag = 0x1234567890;
 	how.num_asids = 3;
 	const Iotlb iotlb(context, how);
 
 	iotlb.update(0x1000, 0x1000, 0x5000);
 	const auto state = state_of<iommukit::IotlbState>(iotlb.id());
 	CHECK(state.ioas == ioas);
-	CHECK(state.user_tag == 0x1234567890);
 	CHECK(state.asids == 3);
 	CHECK(state.max_entries == how.max_entries);
 	CHECK(state.stats[IOMMUKIT_IOTLB_STAT_ENTRIES] == 1);

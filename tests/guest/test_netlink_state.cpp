@@ -497,7 +497,6 @@ TEST_CASE("state: an access through an IOTLB")
 TEST_CASE("state: an IOTLB")
 {
 	IotlbWorld world(0, [](iommukit_iotlb_alloc &cmd) {
-		cmd.user_tag = 0x123456789a;
 		cmd.num_asids = 3;
 		cmd.max_entries = 64;
 	});
@@ -508,7 +507,6 @@ TEST_CASE("state: an IOTLB")
 	};
 
 	CHECK(state().u32(IOMMUKIT_NL_A_IOTLB_STATE_IOAS_ID) == world.ioas);
-	CHECK(state().u64(IOMMUKIT_NL_A_IOTLB_STATE_USER_TAG) == 0x123456789a);
 	CHECK(state().u32(IOMMUKIT_NL_A_IOTLB_STATE_ASIDS) == 3);
 	CHECK(state().u32(IOMMUKIT_NL_A_IOTLB_STATE_MAX_ENTRIES) == 64);
 	REQUIRE(world.iotlb.try_set(IOMMUKIT_IOTLB_PARAM_MAX_ENTRIES, 128) == ok);

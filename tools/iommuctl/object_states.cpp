@@ -59,7 +59,6 @@ constexpr std::array state_fields = {
 	Field{"pins", Show::number, "of an access: pins it has"},
 	Field{"copies", Show::number,
 	      "of an access: how often it has read or written memory"},
-	Field{"user_tag", Show::address, "of an IOTLB: what its owner calls it"},
 	Field{"asids", Show::number, "of an IOTLB: address spaces"},
 	Field{"served", Show::boolean, "of an IOTLB: somebody answers its misses"},
 	Field{"max_entries", Show::number, "of an IOTLB: entries it may have"},
@@ -204,7 +203,6 @@ void StateRow::add(const IotlbState &state)
 	const IotlbStats &stats = state.stats;
 
 	maybe("ioas", state.ioas);
-	set("user_tag", state.user_tag);
 	set("asids", state.asids);
 	set("served", state.served);
 	set("max_entries", state.max_entries);

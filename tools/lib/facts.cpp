@@ -56,7 +56,6 @@ IotlbState iotlb_state(const NetlinkMessage &m)
 {
 	auto counters = m.array(IOMMUKIT_NL_A_IOTLB_STATE_COUNTERS);
 	IotlbState state{m.u32(IOMMUKIT_NL_A_IOTLB_STATE_IOAS_ID),
-			 m.u64(IOMMUKIT_NL_A_IOTLB_STATE_USER_TAG).value_or(0),
 			 m.u32(IOMMUKIT_NL_A_IOTLB_STATE_ASIDS).value_or(0),
 			 m.u32(IOMMUKIT_NL_A_IOTLB_STATE_SERVER).value_or(0) != 0,
 			 m.u32(IOMMUKIT_NL_A_IOTLB_STATE_MAX_ENTRIES).value_or(0),

@@ -73,7 +73,6 @@ struct AccessState {
 struct IotlbState {
 	// None: targets are addresses of the process.
 	std::optional<std::uint32_t> ioas = {};
-	std::uint64_t user_tag = 0;
 	std::uint32_t asids = 0;
 	bool served = false;
 	std::uint32_t max_entries = 0;

@@ -216,11 +216,8 @@ enum iommukit_nl_a_access {
 
 /* State of an IOTLB. */
 enum iommukit_nl_a_iotlb_state {
-	IOMMUKIT_NL_A_IOTLB_STATE_PAD = 1,
 	/* the IOAS its entries lead to; absent if that is memory of its owner */
-	IOMMUKIT_NL_A_IOTLB_STATE_IOAS_ID,
-	/* what its owner called it */
-	IOMMUKIT_NL_A_IOTLB_STATE_USER_TAG,
+	IOMMUKIT_NL_A_IOTLB_STATE_IOAS_ID = 1,
 	/* how many address spaces it has */
 	IOMMUKIT_NL_A_IOTLB_STATE_ASIDS,
 	/* 1 if misses have somebody who answers them, else 0 */
