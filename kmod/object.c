@@ -32,9 +32,14 @@ static void object_came(struct iommukit_ctx *ctx, struct iommukit_object *obj)
 	netlink_object_event(ctx, obj, true);
 }
 
+/*
+ * Its id stays reserved, for the caller to free: what is told of an object while it ends
+ * could be taken for the next one's.
+ */
 static void object_went(struct iommukit_ctx *ctx, struct iommukit_object *obj)
 {
-	__xa_erase(&ctx->objects, obj->id);
+	__xa_clear_mark(&ctx->objects, obj->id, OBJECT_MARK);
+	__xa_store(&ctx->objects, obj->id, NULL, 0);
 	ctx->nr_objects--;
 	atomic_inc(&changes);
 	netlink_object_event(ctx, obj, false);
@@ -48,10 +53,14 @@ static void object_free(struct iommukit_object *obj)
 	module_put(owner);
 }
 
-static void object_destroy(struct iommukit_object *obj)
+static void object_destroy(struct iommukit_ctx *ctx,
+			   struct iommukit_object *obj)
 {
+	u32 id = obj->id;
+
 	obj->ops->destroy(obj);
 	object_free(obj);
+	xa_erase(&ctx->objects, id);
 }
 
 /**
@@ -126,7 +135,8 @@ void object_abort(struct iommukit_ctx *ctx, struct iommukit_object *obj)
  * @ops: the type it must have, or NULL
  *
  * Context: any. Undone by object_put().
- * Return: the object, or -ENOENT if there is none of that id and type.
+ * Return: the object, or -ENOENT if there is none of that id and type, or the context
+ * ends.
  */
 struct iommukit_object *object_get(struct iommukit_ctx *ctx, u32 id,
 				   const struct object_ops *ops)
@@ -136,7 +146,7 @@ struct iommukit_object *object_get(struct iommukit_ctx *ctx, u32 id,
 	if (fail_point(-ENOENT))
 		return ERR_PTR(-ENOENT);
 	xa_lock(&ctx->objects);
-	obj = xa_load(&ctx->objects, id);
+	obj = ctx->ending ? NULL : xa_load(&ctx->objects, id);
 	if (obj && (!ops || obj->ops == ops)) {
 		refcount_inc(&obj->users);
 		refcount_inc(&obj->busy);
@@ -294,13 +304,13 @@ int object_destroy_id(struct iommukit_ctx *ctx, u32 id)
 		return -EINTR;
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
-	object_destroy(obj);
+	object_destroy(ctx, obj);
 	return 0;
 }
 
 /* Whether it is decided what becomes of an object that a lasting user leaves. */
 static bool object_left(struct iommukit_ctx *ctx, struct iommukit_object *obj,
-			bool *alone)
+			bool destroy, bool *alone)
 {
 	unsigned int busy, users;
 	bool decided = true;
@@ -316,6 +326,8 @@ static bool object_left(struct iommukit_ctx *ctx, struct iommukit_object *obj,
 		decided = false;
 	} else {
 		object_went(ctx, obj);
+		if (!destroy)
+			__xa_erase(&ctx->objects, obj->id);
 		*alone = true;
 	}
 	xa_unlock(&ctx->objects);
@@ -339,9 +351,9 @@ bool object_end_user(struct iommukit_ctx *ctx, struct iommukit_object *obj,
 {
 	bool alone;
 
-	wait_event_idle(ctx->wait, object_left(ctx, obj, &alone));
+	wait_event_idle(ctx->wait, object_left(ctx, obj, destroy, &alone));
 	if (alone && destroy)
-		object_destroy(obj);
+		object_destroy(ctx, obj);
 	return alone;
 }
 
@@ -381,7 +393,7 @@ bool object_take(struct iommukit_ctx *ctx, struct iommukit_object *obj)
 void object_end_taken(struct iommukit_ctx *ctx, struct iommukit_object *obj)
 {
 	wait_event_idle(ctx->wait, refcount_read(&obj->busy) == 1);
-	object_destroy(obj);
+	object_destroy(ctx, obj);
 	xa_lock(&ctx->objects);
 	ctx->taken--;
 	wake_up_all(&ctx->wait);
@@ -402,6 +414,7 @@ void object_remove(struct iommukit_ctx *ctx, struct iommukit_object *obj)
 {
 	xa_lock(&ctx->objects);
 	object_went(ctx, obj);
+	__xa_erase(&ctx->objects, obj->id);
 	xa_unlock(&ctx->objects);
 }
 
@@ -421,7 +434,7 @@ static bool await_taken(struct iommukit_ctx *ctx)
 
 /**
  * objects_destroy_all - end all objects when their context ends
- * @ctx: the context; nobody else can find an object in it
+ * @ctx: the context; there is nobody else but who looks on
  *
  * An object may be used by others, so passes over the table destroy what is not
  * used until nothing is left.
@@ -432,6 +445,10 @@ void objects_destroy_all(struct iommukit_ctx *ctx)
 	unsigned long id;
 	bool progress;
 
+	/* Or those who look on, by turns, would keep an object for ever. */
+	xa_lock(&ctx->objects);
+	ctx->ending = true;
+	xa_unlock(&ctx->objects);
 	do {
 		progress = false;
 		xa_for_each(&ctx->objects, id, obj) {
@@ -439,7 +456,7 @@ void objects_destroy_all(struct iommukit_ctx *ctx)
 			wait_event_idle(ctx->wait, object_erased(ctx, id, &obj));
 			if (IS_ERR(obj))
 				continue;
-			object_destroy(obj);
+			object_destroy(ctx, obj);
 			progress = true;
 			cond_resched();
 		}

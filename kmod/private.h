@@ -145,6 +145,7 @@ struct user_struct;
  * @taken: objects that are not in the table any more and have not come to their end,
  *	under the lock of @objects
  * @nr_objects: published ones in the table, under the same lock
+ * @ending: the file is closed: nothing is found in the table any more; as well
  * @account_mm: count pinned pages against the owner's mm instead of its user;
  *	latched into each pages object. Changed only while @objects is empty.
  * @dead: a HWPT has failed to let go of memory: for ever, nothing is done any more but
@@ -168,6 +169,7 @@ struct iommukit_ctx {
 	wait_queue_head_t wait;
 	unsigned int taken;
 	unsigned int nr_objects;
+	bool ending;
 	bool account_mm;
 	bool dead;
 	struct mutex groups_lock;

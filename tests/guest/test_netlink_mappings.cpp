@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <set>
 #include <thread>
 
 using namespace guest;
@@ -299,6 +300,37 @@ TEST_CASE("with page tables a mapping is told when it is in all of them")
 	CHECK(world.all().empty());
 	world.context.unmap_all(world.ioas);
 	CHECK(world.all() == All{told(false, world.ioas, at, world.memory.size(), va)});
+}
+
+/* Its id is the next one's as soon as it may be. */
+TEST_CASE("what is told of an IOAS that ends comes before what is of the next one")
+{
+	constexpr std::uint64_t areas = 512;
+	const World world;
+	const std::uint64_t last = iova + (areas - 1) * page_size;
+
+	for (unsigned int round = 0; round < 20; round++) {
+		const std::uint32_t first = world.context.ioas();
+		std::uint32_t next = 0;
+
+		for (std::uint64_t n = 0; n < areas; n++)
+			REQUIRE(world.context.try_map(first, world.memory.va(), page_size,
+						      iova + n * page_size) == ok);
+		std::thread end([&] { world.context.destroy(first); });
+		next = world.context.ioas();
+		REQUIRE(world.context.try_map(next, world.memory.va(), page_size, last) ==
+			ok);
+		end.join();
+		world.context.destroy(next);
+		std::set<std::pair<std::uint32_t, std::uint64_t>> mapped;
+		for (const Told &each : world.all()) {
+			const std::pair at(each.ioas, each.first);
+
+			CHECK((each.came ? mapped.insert(at).second
+					 : mapped.erase(at) == 1));
+		}
+		CHECK(mapped.empty());
+	}
 }
 
 TEST_CASE("what is refused is not told")
