@@ -12,6 +12,7 @@
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/random.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -211,6 +212,7 @@ static void iotlb_setup(struct iotlb *iotlb, struct iommukit_ctx *ctx,
 	xa_init_flags(&iotlb->spaces, XA_FLAGS_ACCOUNT);
 	spin_lock_init(&iotlb->clients_lock);
 	INIT_LIST_HEAD(&iotlb->clients);
+	iotlb->changes = get_random_u32();
 	iotlb_changes_init(&iotlb->batch);
 	INIT_WORK(&iotlb->late, iotlb_late_work);
 	INIT_DELAYED_WORK(&iotlb->expire, iotlb_miss_expire);

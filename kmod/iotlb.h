@@ -111,6 +111,16 @@ struct iotlb_translation {
 #define IOTLB_EPOCH_FIRST 1
 #define IOTLB_EPOCH_STEP 2
 
+/* What readers count, in the order of struct iommukit_iotlb_client_stats */
+enum iotlb_reader_count {
+	IOTLB_COUNT_LOOKUPS,
+	IOTLB_COUNT_CACHE_HITS,
+	IOTLB_COUNT_MAP_HITS,
+	IOTLB_COUNT_PERM_FAILURES,
+	IOTLB_COUNT_NEGATIVE_HITS,
+	IOTLB_NR_COUNTS,
+};
+
 /**
  * struct iotlb_space - An address space of an IOTLB; lasts as long as that
  * @table: what readers see; the other one of @tables is empty, or being emptied
@@ -130,6 +140,7 @@ struct iotlb_translation {
  * @late: readers have still to be waited for, and clients told
  * @late_first: of what
  * @late_last: of what
+ * @gone: what readers have counted that are not in @readers any more; under @readers_lock
  */
 struct iotlb_space {
 	struct iotlb_table __rcu *table;
@@ -154,6 +165,7 @@ struct iotlb_space {
 	bool late;
 	u64 late_first;
 	u64 late_last;
+	u64 gone[IOTLB_NR_COUNTS];
 };
 
 /* ---- misses ---- */
@@ -318,16 +330,6 @@ struct iotlb_channel {
 
 /* ---- the object ---- */
 
-/* What readers count, in the order of struct iommukit_iotlb_client_stats */
-enum iotlb_reader_count {
-	IOTLB_COUNT_LOOKUPS,
-	IOTLB_COUNT_CACHE_HITS,
-	IOTLB_COUNT_MAP_HITS,
-	IOTLB_COUNT_PERM_FAILURES,
-	IOTLB_COUNT_NEGATIVE_HITS,
-	IOTLB_NR_COUNTS,
-};
-
 #define IOTLB_CHANGES 32
 
 /**
@@ -379,7 +381,8 @@ struct iotlb_changes {
  * @evict_policy: one of enum iommukit_iotlb_evict
  * @nr_entries: entries of all tables
  * @nr_pinned: pinned ones
- * @changes: counts changes of entries, for who lists them
+ * @changes: counts changes of entries, for who lists them, from some number on that
+ *	another IOTLB is not likely to have
  * @hand: address space that eviction goes on with
  * @batch_open: the server has begun a batch
  * @batch_asid: its address space
@@ -390,9 +393,7 @@ struct iotlb_changes {
  * @clients_lock: spinlock: @clients, and who calls them; never held over a call
  * @clients: struct iommukit_iotlb_client
  * @nr_readers: readers of all of them
- * @read_counts: what readers had counted that are gone with their clients; under
- *	@clients_lock
- * @read_base: what all had counted at the last reset; as well
+ * @read_base: what readers had counted at the last reset; under @clients_lock
  * @server_up: what clients have been told last; of @late
  * @late: what nobody waits for: the rest of killed commands, and of the server's end
  * @expire: resumes readers whose time is over
@@ -428,7 +429,6 @@ struct iotlb {
 	spinlock_t clients_lock;
 	struct list_head clients;
 	atomic_t nr_readers;
-	u64 read_counts[IOTLB_NR_COUNTS];
 	u64 read_base[IOTLB_NR_COUNTS];
 	bool server_up;
 	struct work_struct late;

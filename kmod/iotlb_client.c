@@ -153,7 +153,6 @@ void iommukit_iotlb_detach(struct iommukit_iotlb_client *client)
 {
 	struct iommukit_ctx *ctx;
 	struct iotlb *iotlb;
-	unsigned int i;
 
 	if (IS_ERR_OR_NULL(client))
 		return;
@@ -172,8 +171,6 @@ void iommukit_iotlb_detach(struct iommukit_iotlb_client *client)
 	wait_var_event(&client->calls, !READ_ONCE(client->calls));
 	spin_lock(&iotlb->clients_lock);
 	list_del(&client->link);
-	for (i = 0; i < IOTLB_NR_COUNTS; i++)
-		iotlb->read_counts[i] += client->gone[i];
 	spin_unlock(&iotlb->clients_lock);
 	iommukit_access_destroy(client->access);
 	kfree(client);
@@ -287,23 +284,40 @@ static void client_count(struct iommukit_iotlb_client *client, u64 *counts)
 	spin_unlock(&space->readers_lock);
 }
 
+static void space_count(struct iotlb_space *space, u64 *counts)
+{
+	struct iommukit_iotlb_reader *reader;
+	unsigned int i;
+
+	spin_lock(&space->readers_lock);
+	for (i = 0; i < IOTLB_NR_COUNTS; i++)
+		counts[i] += space->gone[i];
+	list_for_each_entry(reader, &space->readers, link)
+		for (i = 0; i < IOTLB_NR_COUNTS; i++)
+			counts[i] += READ_ONCE(reader->counts[i]);
+	spin_unlock(&space->readers_lock);
+}
+
 /**
  * iotlb_clients_count - sum up what readers count
  * @iotlb: the IOTLB
  * @counts: IOTLB_NR_COUNTS sums
  * @reset: begin anew
  *
- * Context: may sleep.
+ * By spaces, for of clients there may be many more.
+ *
+ * Context: any but interrupts.
  */
 void iotlb_clients_count(struct iotlb *iotlb, u64 *counts, bool reset)
 {
-	struct iommukit_iotlb_client *client;
+	struct iotlb_space *space;
+	unsigned long asid;
 	unsigned int i;
 
+	memset(counts, 0, IOTLB_NR_COUNTS * sizeof(*counts));
 	spin_lock(&iotlb->clients_lock);
-	memcpy(counts, iotlb->read_counts, sizeof(iotlb->read_counts));
-	list_for_each_entry(client, &iotlb->clients, link)
-		client_count(client, counts);
+	xa_for_each(&iotlb->spaces, asid, space)
+		space_count(space, counts);
 	for (i = 0; i < IOTLB_NR_COUNTS; i++) {
 		u64 sum = counts[i];
 

@@ -772,8 +772,10 @@ void iommukit_iotlb_reader_destroy(struct iommukit_iotlb_reader *reader)
 	iotlb_miss_withdraw(reader);
 	spin_lock(&space->readers_lock);
 	list_del_rcu(&reader->link);
-	for (i = 0; i < IOTLB_NR_COUNTS; i++)
+	for (i = 0; i < IOTLB_NR_COUNTS; i++) {
 		client->gone[i] += reader->counts[i];
+		space->gone[i] += reader->counts[i];
+	}
 	spin_unlock(&space->readers_lock);
 	iotlb_reader_put(reader);
 	wait_for_completion(&reader->unused);
