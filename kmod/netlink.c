@@ -199,7 +199,7 @@ void netlink_dump_object_put(struct dump_place *place,
 /**
  * netlink_dump_put - begin a message of a dump
  * @skb: the messages so far
- * @cb: the dump, whose seq is up to date
+ * @cb: the dump
  * @cmd: the command
  *
  * Context: any.
@@ -208,32 +208,32 @@ void netlink_dump_object_put(struct dump_place *place,
 void *netlink_dump_put(struct sk_buff *skb, struct netlink_callback *cb,
 		       enum iommukit_nl_cmd cmd)
 {
-	void *head = genlmsg_put(skb, NETLINK_CB(cb->skb).portid,
-				 cb->nlh->nlmsg_seq, &netlink_family,
-				 NLM_F_MULTI, cmd);
-
-	if (head)
-		genl_dump_check_consistent(cb, head);
-	return head;
+	return genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
+			   &netlink_family, NLM_F_MULTI, cmd);
 }
 
 /**
  * netlink_dump_end - end a message of a dump
  * @skb: the messages
+ * @cb: the dump, whose seq is up to date
  * @head: of netlink_dump_put(); NULL if the message was not even begun
  * @rc: what putting its attributes has come to; if it is an errno, it is taken back
  *
  * Context: any.
  * Return: @rc, or -EMSGSIZE if it was not begun.
  */
-int netlink_dump_end(struct sk_buff *skb, void *head, int rc)
+int netlink_dump_end(struct sk_buff *skb, struct netlink_callback *cb,
+		     void *head, int rc)
 {
 	if (!head)
 		return -EMSGSIZE;
-	if (rc)
+	if (rc) {
 		genlmsg_cancel(skb, head);
-	else
+	} else {
+		/* Not before: it tells of an interruption once. */
+		genl_dump_check_consistent(cb, head);
 		genlmsg_end(skb, head);
+	}
 	return rc;
 }
 
@@ -291,7 +291,11 @@ static const struct genl_ops netlink_ops[] = {
 };
 
 static const struct genl_multicast_group netlink_groups[] = {
-	/* Each listener makes events dearer for all, and they name IOVA. */
+	/*
+	 * Each listener makes events dearer for all, and they name IOVA. Who has the
+	 * capability in a user namespace of his own only, can make them dearer as well,
+	 * for listeners are counted in all network namespaces; but gets none.
+	 */
 	[NETLINK_EVENTS] = {
 		.name = IOMMUKIT_NL_MCGRP_EVENTS,
 		.flags = GENL_MCAST_CAP_NET_ADMIN,

@@ -88,7 +88,7 @@ static int tell_area(struct sk_buff *skb, struct netlink_callback *cb,
 		rc = netlink_put_area(skb, space, area);
 	if (head && !rc && area->pages->ondemand)
 		rc = ondemand_describe(area->pages->ondemand, skb);
-	return netlink_dump_end(skb, head, rc);
+	return netlink_dump_end(skb, cb, head, rc);
 }
 
 /* Some areas. Returns -EMSGSIZE if the messages are full; -EINTR. */

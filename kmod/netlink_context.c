@@ -140,7 +140,8 @@ int context_get_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	while (!rc && (ctx = context_next(state->ctx_id))) {
 		void *head = netlink_dump_put(skb, cb, IOMMUKIT_NL_CMD_CONTEXT_GET);
 
-		rc = netlink_dump_end(skb, head, head ? put_context(skb, ctx) : 0);
+		rc = netlink_dump_end(skb, cb, head,
+				      head ? put_context(skb, ctx) : 0);
 		if (!rc)
 			state->ctx_id = ctx->id + 1;
 		context_put(ctx);

@@ -72,7 +72,7 @@ static int tell_entries(struct sk_buff *skb, struct netlink_callback *cb,
 	cb->seq = dump_seq(changes);
 	for (i = 0; i < nr; i++) {
 		void *head = netlink_dump_put(skb, cb, IOMMUKIT_NL_CMD_ENTRY_GET);
-		int rc = netlink_dump_end(skb, head,
+		int rc = netlink_dump_end(skb, cb, head,
 					  head ? put_entry(skb, &dump->place,
 							   &entries[i]) : 0);
 

@@ -126,7 +126,7 @@ static int tell_next(void *opaque, struct iommukit_object *obj, u32 users)
 	void *head = netlink_dump_put(to->skb, to->cb, IOMMUKIT_NL_CMD_OBJECT_GET);
 
 	to->id = obj->id;
-	return netlink_dump_end(to->skb, head,
+	return netlink_dump_end(to->skb, to->cb, head,
 				head ? put_object(to->skb, to->ctx_id, obj,
 						  users) : 0);
 }
@@ -138,8 +138,10 @@ static int dump_objects(struct sk_buff *skb, struct netlink_callback *cb,
 	struct dump_state *state = dump_state(cb);
 	int rc;
 
-	while (!(rc = object_next(ctx, state->id, tell_next, &to)))
+	while (!(rc = object_next(ctx, state->id, tell_next, &to))) {
 		state->id = to.id + 1;
+		cond_resched();
+	}
 	return rc == -ENOENT ? 0 : rc;
 }
 

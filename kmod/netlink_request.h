@@ -73,7 +73,8 @@ void netlink_dump_object_put(struct dump_place *place,
 			     struct iommukit_object *obj);
 void *netlink_dump_put(struct sk_buff *skb, struct netlink_callback *cb,
 		       enum iommukit_nl_cmd cmd);
-int netlink_dump_end(struct sk_buff *skb, void *head, int rc);
+int netlink_dump_end(struct sk_buff *skb, struct netlink_callback *cb,
+		     void *head, int rc);
 
 /* netlink_context.c */
 int context_get_do(struct sk_buff *request, struct genl_info *info);

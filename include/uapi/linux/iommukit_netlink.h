@@ -5,7 +5,8 @@
  * strictly, and every refusal says why. Contexts and objects can be read by
  * everybody. What is mapped where, and what an IOTLB translates, needs
  * CAP_SYS_ADMIN: an IOVA is often the address in the process. To listen to events
- * needs CAP_NET_ADMIN, to those of mappings CAP_SYS_ADMIN.
+ * needs CAP_NET_ADMIN, though those of failures name IOVA, and to those of
+ * mappings CAP_SYS_ADMIN.
  *
  * Made from Documentation/netlink/iommukit.yaml by scripts/netlink-spec.
  */
@@ -134,7 +135,7 @@ enum iommukit_nl_a_object {
 /* State of an IOAS. */
 enum iommukit_nl_a_ioas {
 	IOMMUKIT_NL_A_IOAS_PAD = 1,
-	/* how many areas are mapped */
+	/* how many areas are mapped, or about to be */
 	IOMMUKIT_NL_A_IOAS_AREAS,
 	/* how many bytes are in them */
 	IOMMUKIT_NL_A_IOAS_MAPPED_BYTES,
