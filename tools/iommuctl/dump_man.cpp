@@ -116,8 +116,8 @@ way when that is replaced may be lost.
 .PP
 Functions go back to their drivers with
 .BR "device unbind" ,
-at the end of the session, and on SIGINT, SIGTERM or SIGHUP, after which the session
-ends; those of a group together, when none of it is bound any more. A session that
+at the end of the session, and on SIGINT, SIGTERM, SIGHUP or SIGQUIT, after which the
+session ends; those of a group together, when none of it is bound any more. A session that
 is killed leaves them to iommukit_pci:
 .B device unbind PCI\-ADDRESS
 gives them back then, too.

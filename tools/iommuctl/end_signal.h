@@ -5,7 +5,7 @@
 
 namespace ctl {
 
-// From now on SIGINT, SIGTERM and SIGHUP are noted and not obeyed.
+// From now on SIGINT, SIGTERM, SIGHUP and SIGQUIT are noted and not obeyed.
 void note_end_signals();
 // The one that has come, 0 if none.
 int end_signal() noexcept;

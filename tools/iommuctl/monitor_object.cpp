@@ -4,6 +4,7 @@
 // demand, mappings as well, and what the tracepoints of the module record: these come by
 // another way, so events of both are in order among themselves only.
 #include "administration.h"
+#include "end_signal.h"
 #include "interruption.h"
 #include "objects.h"
 #include "records.h"
@@ -306,8 +307,13 @@ class Sources {
 		: events_(args.has("mappings") ? EventScope::mappings
 					       : EventScope::objects)
 	{
-		if (auto names = args.text("trace"))
-			trace_.emplace(trace_names(*names));
+		auto names = args.text("trace");
+
+		if (!names)
+			return;
+		// Or its instance would stay, and go on to record.
+		note_end_signals();
+		trace_.emplace(trace_names(*names));
 	}
 
 	// What there is to be told, if anything: it does not wait. They take turns, so
@@ -363,6 +369,9 @@ Report run_monitor(Session &session, const Arguments &args)
 	Sources sources(args);
 	print(output, EventFields("listening"));
 	while (!most || events < *most) {
+		// There may be something to tell for ever.
+		if (interruption.wait(std::chrono::nanoseconds(0)))
+			break;
 		auto fields = sources.next();
 
 		if (fields) {
