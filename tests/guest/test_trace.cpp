@@ -12,7 +12,9 @@
 #include "process.h"
 #include "trace_stream.h"
 
+#include <sched.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -489,6 +491,38 @@ TEST_CASE("what a killed process has left behind goes with the next stream")
 		CHECK(instances().size() == before.size() + 2);
 		CHECK(fs::exists(other));
 		REQUIRE(rmdir(other.c_str()) == 0);
+	}
+	CHECK(instances() == before);
+}
+
+/* Where the process of a stream is not seen it looks like one that was killed. */
+TEST_CASE("a stream of another namespace of processes is left alone")
+{
+	const std::vector<std::string> before = instances();
+	const Context context;
+	const std::uint32_t ioas = context.ioas();
+	const Memory memory(page_size);
+
+	{
+		Recorder recorder({"ioas_map"});
+
+		CHECK(in_child([] {
+			      if (unshare(CLONE_NEWPID))
+				      return errno;
+			      /* Its next child is the first there. */
+			      const pid_t first = fork();
+			      int status = -1;
+
+			      if (first == 0) {
+				      const TraceStream stream({"ioas_map"});
+
+				      return 0;
+			      }
+			      waitpid(first, &status, 0);
+			      return status;
+		      }) == 0);
+		context.map(ioas, memory, iova);
+		CHECK(recorder.all() == Seen{range("ioas_map", ioas, iova, page_size)});
 	}
 	CHECK(instances() == before);
 }

@@ -62,10 +62,10 @@ void try_write(const fs::path &path, std::string_view value) noexcept
 		(void)!::write(fd.get(), value.data(), value.size());
 }
 
-// While somebody reads it, it cannot go.
+// While somebody reads it, it cannot go, and is not to be changed: a process of another
+// namespace is not seen from here.
 void remove_instance(const fs::path &instance) noexcept
 {
-	try_write(instance / system_dir / "enable", "0");
 	(void)::rmdir(instance.c_str());
 }
 
