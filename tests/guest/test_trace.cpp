@@ -13,10 +13,13 @@
 #include "trace_stream.h"
 
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -42,6 +45,27 @@ std::string content(const fs::path &path)
 	return text.str();
 }
 
+void write(const fs::path &path, const std::string &text)
+{
+	std::ofstream file(path);
+
+	file << text << std::flush;
+	REQUIRE(file);
+}
+
+std::string name_of_this()
+{
+	std::array<char, 16> name = {};
+
+	REQUIRE(prctl(PR_GET_NAME, name.data()) == 0);
+	return name.data();
+}
+
+void call_this(const std::string &name)
+{
+	REQUIRE(prctl(PR_SET_NAME, name.c_str()) == 0);
+}
+
 /* Whoever has instances of ours */
 std::vector<std::string> instances()
 {
@@ -64,6 +88,7 @@ class Recorder {
 
 		while (const std::optional<TraceEvent> event = stream.next()) {
 			REQUIRE(event->lost == 0);
+			CHECK(event->unknown.empty());
 			if (event->pid == static_cast<std::uint32_t>(getpid()))
 				seen.push_back(text_of(*event));
 		}
@@ -435,6 +460,18 @@ TEST_CASE("lines of the kernel's")
 	CHECK(nameless->process.empty());
 	CHECK(nameless->pid == 77);
 
+	/* That of its process as well, if anybody has asked for it */
+	for (const char *line :
+	     {"          qemu-1234    (   1200) [012] ..... 1.000001: ioas_map: id=1",
+	      "          qemu-1234    (-------) [012] ..... 1.000001: ioas_map: id=1"}) {
+		const auto grouped = TraceEvent::parse(line);
+
+		REQUIRE(grouped);
+		CHECK(grouped->process == "qemu");
+		CHECK(grouped->pid == 1234);
+		CHECK(grouped->cpu == 12);
+	}
+
 	const auto lost = TraceEvent::parse("CPU:1 [LOST 1234 EVENTS]");
 	REQUIRE(lost);
 	CHECK(lost->lost == 1234);
@@ -443,9 +480,85 @@ TEST_CASE("lines of the kernel's")
 	REQUIRE(unknown);
 	CHECK(unknown->lost == 1);
 	for (const char *line :
-	     {"", "# tracer: nop", ": ", "a: b: c", "x [001] ..... 1.0: name: id=1",
-	      "x-1 [] ..... 1.0: name: id=1", "x-y [1] . 1.0: n: id=1"})
+	     {"", "# tracer: nop", ": ", "a: b: c", "x [001] ..... 1.000001: name: id=1",
+	      "x-1 [] ..... 1.000001: name: id=1", "x-y [1] . 1.000001: n: id=1",
+	      "x-1 [1] . 1.0: n: id=1", "x-1 [1] . 1: n: ", "x) [1] . 1.000001: n: id=1",
+	      "CPU:1 [LOST 9", "CPU:1 [LOST EVENTS]-1", "CPU:1 [LOST 9 EVENTS] ",
+	      "CPU:x [LOST 9 EVENTS]", "CPU:1 [LOST x EVENTS]", " CPU:1 [LOST EVENTS]"}) {
+		INFO(line);
 		CHECK(!TraceEvent::parse(line));
+	}
+}
+
+TEST_CASE("no name of a process is taken for anything else")
+{
+	const Context context;
+	const std::uint32_t ioas = context.ioas();
+	const Memory memory(page_size);
+	TraceStream stream({"ioas_map"});
+	const std::string before = name_of_this();
+
+	for (const char *name :
+	     {"one\ntwo", "\nb", "\n\n\n", "a\n", "x\nCPU:1 [LOST 9", "CPU:1 [LOST 9",
+	      "a-1 [0] 1: b: \n", "b-7 (8)", "a: b: c-1 [2]", "\033[31m"}) {
+		call_this(name);
+		context.map(ioas, memory, iova);
+		/* The kernel notes the name when another thread runs. */
+		usleep(1000);
+		const std::optional<TraceEvent> event = stream.next();
+		call_this(before);
+		context.unmap_all(ioas);
+		INFO(name);
+		REQUIRE(event);
+		CHECK(event->unknown.empty());
+		CHECK(event->lost == 0);
+		CHECK(event->name == "ioas_map");
+		CHECK(event->pid == static_cast<std::uint32_t>(getpid()));
+		CHECK(event->process == name);
+		CHECK(!stream.next());
+	}
+}
+
+TEST_CASE("how others want their events written does not matter")
+{
+	const Context context;
+	const std::uint32_t ioas = context.ioas();
+	const Memory memory(page_size);
+
+	for (const char *option :
+	     {"record-tgid", "nocontext-info", "raw", "hex", "bin", "latency-format"}) {
+		const std::string name = option;
+
+		INFO(name);
+		write(tracing / "trace_options", name);
+		Recorder recorder({"ioas_map"});
+		write(tracing / "trace_options",
+		      name.starts_with("no") ? name.substr(2) : "no" + name);
+		context.map(ioas, memory, iova);
+		context.unmap_all(ioas);
+		CHECK(recorder.all() == Seen{range("ioas_map", ioas, iova, page_size)});
+	}
+}
+
+TEST_CASE("what cannot be made out is told")
+{
+	const std::vector<std::string> before = instances();
+	const Context context;
+	const std::uint32_t ioas = context.ioas();
+	const Memory memory(page_size);
+	TraceStream stream({"ioas_map"});
+	fs::path own;
+
+	for (const std::string &name : instances())
+		if (std::ranges::find(before, name) == before.end())
+			own = tracing / "instances" / name;
+	write(own / "trace_options", "nocontext-info");
+	context.map(ioas, memory, iova);
+	const std::optional<TraceEvent> event = stream.next();
+	REQUIRE(event);
+	CHECK(event->unknown.find("iova=0x100000") != std::string::npos);
+	CHECK(event->name.empty());
+	CHECK(!stream.next());
 }
 
 TEST_CASE("a stream has an instance of its own, and leaves nothing behind")

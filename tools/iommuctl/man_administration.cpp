@@ -67,7 +67,9 @@ is its own and goes with it: nobody else's tracing is disturbed. Both sources ar
 in themselves, and not towards each other. What is recorded faster than it is printed is
 lost:
 .B trace\-lost
-says how much. To listen to events needs CAP_NET_ADMIN, to mappings CAP_SYS_ADMIN, and
+says how much. What the kernel writes there and the tool cannot make out is
+.BR trace\-unknown .
+To listen to events needs CAP_NET_ADMIN, to mappings CAP_SYS_ADMIN, and
 tracefs is for root.
 .SH TRACEPOINTS
 The module has tracepoints in the group

@@ -28,7 +28,8 @@ constexpr std::array event_fields = {
 	      "listening, as the first one: from here on nothing is missed; context-new, "
 	      "context-del, object-new, object-del, od-dead, od-mm-exit, "
 	      "od-unmap-anomaly, iotlb-server-lost, or events-lost; with mappings, area-new "
-	      "and area-del; with trace, the name of a tracepoint, or trace-lost"},
+	      "and area-del; with trace, the name of a tracepoint, trace-lost, or "
+	      "trace-unknown"},
 	Field{"context", Show::number, "number of the context in the kernel"},
 	Field{"pid", Show::number,
 	      "of a context: the process that opened it; of a tracepoint: the thread that "
@@ -53,6 +54,8 @@ constexpr std::array event_fields = {
 	Field{"time", Show::text, "of a tracepoint: seconds of the monotonic clock"},
 	Field{"lost", Show::number,
 	      "of events-lost, trace-lost: how many, if that is known"},
+	Field{"line", Show::text,
+	      "of trace-unknown: what the kernel has written that cannot be made out"},
 	Field{"reason", Show::text, "of od-dead: why it is of no use any more"},
 	Field{"unmap_iova", Show::address,
 	      "of od-unmap-anomaly: where a page table was to let go"},
@@ -160,12 +163,17 @@ class EventFields {
 			set("lost", event.lost);
 			return;
 		}
-		set("event", event.name);
+		if (!event.unknown.empty()) {
+			set("event", "trace-unknown");
+			set("line", printable(event.unknown));
+			return;
+		}
+		set("event", printable(event.name));
 		for (const auto &[name, value] : event.fields)
 			add(name, value);
 		set("pid", event.pid);
 		if (!event.process.empty())
-			set("process", event.process);
+			set("process", printable(event.process));
 		set("cpu", event.cpu);
 		set("time", event.time);
 	}

@@ -25,6 +25,12 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view instance_prefix = "iommuctl-";
 constexpr const char *system_dir = "events/iommukit";
+// No process has a longer name.
+constexpr std::size_t process_max = 15;
+// An instance begins with what others have set for themselves.
+constexpr std::array options = {
+	"context-info", "nolatency-format", "noraw",	    "nohex",
+	"nobin",	"nofields",	    "norecord-tgid"};
 
 [[noreturn]] void fail(int number, const fs::path &path)
 {
@@ -128,20 +134,50 @@ bool cut(std::string_view &text, std::string_view separator, std::string_view &h
 	return true;
 }
 
-// "CPU:1 [LOST 123 EVENTS]"
+// "CPU:1 [LOST 123 EVENTS]" or, if the kernel has lost count, "CPU:1 [LOST EVENTS]". No
+// process has a name as long as that.
 std::optional<TraceEvent> loss(std::string_view line)
 {
 	std::string_view head, number;
+	std::uint32_t cpu = 0;
 	TraceEvent event;
 
-	if (!line.starts_with("CPU:") || !cut(line, "[LOST ", head))
+	if (!cut(line, "CPU:", head) || !head.empty() || !cut(line, " [LOST ", head) ||
+	    !number_of(head, cpu))
 		return std::nullopt;
-	// The kernel may have lost count.
 	event.lost = 1;
-	if (cut(line, " ", number))
-		(void)number_of(number, event.lost);
+	if (line != "EVENTS]" && (!cut(line, " ", number) || line != "EVENTS]" ||
+				  !number_of(number, event.lost)))
+		return std::nullopt;
 	event.lost = std::max<std::uint64_t>(event.lost, 1);
 	return event;
+}
+
+// "56.789012"
+bool is_time(std::string_view text)
+{
+	constexpr std::size_t decimals = 6;
+	std::uint64_t seconds = 0;
+	std::uint32_t fraction = 0;
+	std::string_view head;
+
+	return cut(text, ".", head) && text.size() == decimals &&
+	       number_of(head, seconds) && number_of(text, fraction);
+}
+
+// "comm-pid", and behind it in brackets that of its process, if somebody wants that.
+bool take_task(std::string_view text, TraceEvent &event)
+{
+	std::string_view task = trimmed(text);
+
+	if (task.ends_with(')'))
+		task = trimmed(task.substr(0, std::min(task.rfind(" ("), task.size())));
+	const auto dash = task.rfind('-');
+	if (dash == task.npos || !number_of(task.substr(dash + 1), event.pid))
+		return false;
+	if (task.substr(0, dash) != "<...>")
+		event.process = task.substr(0, dash);
+	return true;
 }
 
 void add_fields(std::string_view text, TraceEvent &event)
@@ -183,14 +219,11 @@ std::optional<TraceEvent> TraceEvent::parse(std::string_view line)
 	if (time == line.npos || cpu == line.npos || cpu > time)
 		return std::nullopt;
 	event.time = line.substr(time + 1);
-	const auto task = trimmed(line.substr(0, cpu));
-	line = line.substr(cpu + 2, time - cpu - 2);
-	const auto dash = task.rfind('-');
-	if (dash == task.npos || !number_of(task.substr(dash + 1), event.pid) ||
-	    !number_of(line.substr(0, std::min(line.find(']'), line.size())), event.cpu))
+	if (!is_time(event.time) || !take_task(line.substr(0, cpu), event))
 		return std::nullopt;
-	if (task.substr(0, dash) != "<...>")
-		event.process = task.substr(0, dash);
+	line = line.substr(cpu + 2, time - cpu - 2);
+	if (!number_of(line.substr(0, std::min(line.find(']'), line.size())), event.cpu))
+		return std::nullopt;
 	return event;
 }
 
@@ -218,6 +251,8 @@ void TraceStream::enable(const std::vector<std::string> &names)
 	try_write(instance_ / "trace_clock", "mono");
 	// Or a reader is told of nothing before the buffer is half full.
 	try_write(instance_ / "buffer_percent", "0");
+	for (const char *option : options)
+		try_write(instance_ / "trace_options", option);
 	pipe_.reset(::open((instance_ / "trace_pipe").c_str(),
 			   O_RDONLY | O_NONBLOCK | O_CLOEXEC));
 	if (!pipe_)
@@ -261,14 +296,44 @@ bool TraceStream::read()
 	text_.append(buffer.data(), static_cast<std::size_t>(got));
 	std::size_t begin = 0, end;
 	while ((end = text_.find('\n', begin)) != text_.npos) {
-		const auto line = std::string_view(text_).substr(begin, end - begin);
-
-		if (auto event = TraceEvent::parse(line))
-			events_.push_back(std::move(*event));
+		take(std::string_view(text_).substr(begin, end - begin));
 		begin = end + 1;
 	}
 	text_.erase(0, begin);
 	return true;
+}
+
+// A process may have line feeds in its name, so what is no event may begin one. What is
+// longer than a name does not, and is told as it is.
+void TraceStream::take(std::string_view line)
+{
+	const std::string whole =
+		begun_.empty() ? std::string(line) : begun_ + "\n" + std::string(line);
+
+	auto event = TraceEvent::parse(whole);
+	if (event && event->process.size() <= process_max) {
+		begun_.clear();
+		events_.push_back(std::move(*event));
+		return;
+	}
+	if (!event && trimmed(whole).size() <= process_max) {
+		begun_ = whole;
+		return;
+	}
+	if (!begun_.empty()) {
+		give_up_begun();
+		return take(line);
+	}
+	begun_ = line;
+	give_up_begun();
+}
+
+void TraceStream::give_up_begun()
+{
+	TraceEvent event;
+
+	event.unknown = std::exchange(begun_, {});
+	events_.push_back(std::move(event));
 }
 
 } // namespace iommukit

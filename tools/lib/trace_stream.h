@@ -29,6 +29,8 @@ struct TraceEvent {
 	std::vector<std::pair<std::string, std::string>> fields;
 	// There was no room for so many events, and nothing else is set.
 	std::uint64_t lost = 0;
+	// What the stream found between events and does not know; nothing else is set.
+	std::string unknown;
 
 	// nullopt: it is no such line.
 	static std::optional<TraceEvent> parse(std::string_view line);
@@ -54,10 +56,14 @@ class TraceStream {
     private:
 	void enable(const std::vector<std::string> &names);
 	bool read();
+	void take(std::string_view line);
+	void give_up_begun();
 
 	std::filesystem::path instance_;
 	Fd pipe_;
 	std::string text_;
+	// Lines that are no event, and may be the beginning of one
+	std::string begun_;
 	std::deque<TraceEvent> events_;
 	std::uint64_t lost_ = 0;
 };
