@@ -23,6 +23,8 @@ constexpr std::array hints = {
 	Hint{"netlink", ENOENT,
 	     "is the module loaded, and is this the network namespace of the host? "
 	     "iommuctl module status"},
+	Hint{"netlink", ENODEV,
+	     "the module was unloaded meanwhile: iommuctl module load, and begin again"},
 	Hint{"CONTEXT_GET", ENOENT, "was the module unloaded? iommuctl module status"},
 	Hint{"OBJECT_GET", ENOENT, "was the module unloaded? iommuctl module status"},
 	Hint{"netlink", EPERM,

@@ -55,7 +55,8 @@ kernel drops events:
 says so, and how many if the kernel has counted them, and is followed by what has become
 different meanwhile, marked as
 .BR repaired .
-Process and user of an event are those of the initial namespaces.
+Process and user of an event are those of the initial namespaces. If the module is unloaded
+it ends with an error.
 .PP
 With
 .B mappings

@@ -68,7 +68,8 @@ class EventStream {
 
 	// Becomes readable when there may be events.
 	int fd() const noexcept { return socket_.fd(); }
-	// The next event, if there is one: it does not wait.
+	// The next event, if there is one: it does not wait. Throws Error: command
+	// "netlink" with ENODEV if the module was unloaded.
 	std::optional<Event> next();
 	// How often it was noticed that events were lost.
 	std::uint64_t losses() const noexcept { return losses_; }

@@ -50,6 +50,9 @@ struct Received {
 	std::string reason = {};
 	int error = 0;
 	bool over = false;
+	// Its end is told by the family of families.
+	int family = 0;
+	bool gone = false;
 	std::exception_ptr failure = {};
 };
 
@@ -77,7 +80,14 @@ int take_message(nl_msg *msg, void *opaque)
 	auto &received = *static_cast<Received *>(opaque);
 
 	try {
-		received.messages.push_back(parse(msg));
+		NetlinkMessage message = parse(msg);
+
+		if (nlmsg_hdr(msg)->nlmsg_type != GENL_ID_CTRL)
+			received.messages.push_back(std::move(message));
+		else if (message.command == CTRL_CMD_DELFAMILY)
+			received.gone |= value_of<std::uint16_t>(message.attributes,
+								 CTRL_ATTR_FAMILY_ID) ==
+					 received.family;
 	} catch (...) {
 		received.failure = std::current_exception();
 		return NL_STOP;
@@ -333,7 +343,8 @@ NetlinkSocket::dump(const char *name, std::uint8_t command,
 
 void NetlinkSocket::join(const std::vector<const char *> &groups)
 {
-	std::vector<int> numbers;
+	std::vector<int> numbers{
+		check("netlink", genl_ctrl_resolve_grp(sock_.get(), "nlctrl", "notify"))};
 
 	for (const char *group : groups)
 		numbers.push_back(check(
@@ -364,6 +375,7 @@ std::optional<std::vector<NetlinkMessage>> NetlinkSocket::receive()
 	Received received;
 	Callbacks cb = callbacks(received);
 
+	received.family = family_;
 	// Events have no numbers.
 	nl_cb_set(cb.get(), NL_CB_SEQ_CHECK, NL_CB_CUSTOM, any_sequence, nullptr);
 	int result = nl_recvmsgs(sock_.get(), cb.get());
@@ -374,6 +386,8 @@ std::optional<std::vector<NetlinkMessage>> NetlinkSocket::receive()
 		return std::nullopt;
 	if (result < 0 && result != -NLE_AGAIN && result != -NLE_INTR)
 		fail("netlink", result);
+	if (received.gone)
+		throw Error(make_errno(ENODEV), "netlink");
 	return std::move(received.messages);
 }
 

@@ -67,6 +67,8 @@ class NetlinkSocket {
 	void join(const std::vector<const char *> &groups);
 	// Some of what has come, or nothing if nothing has: it does not wait. nullopt:
 	// some were lost, since too little was read, or the kernel was short of memory.
+	// Throws Error: command "netlink" with ENODEV if the module was unloaded: nothing
+	// comes any more then, also if it is loaded again.
 	std::optional<std::vector<NetlinkMessage>> receive();
 	NetlinkBacklog backlog() const;
 
