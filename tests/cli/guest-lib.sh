@@ -5,8 +5,9 @@
 # them, TAP. For busybox's shell. The caller sets $work, a directory of its own.
 
 # "local" is known to busybox's shell; complain() fails, so it does for an else;
-# what is set here is looked at by the callers, who give sessions options.
-# shellcheck disable=SC3043,SC2015,SC2034,SC2119,SC2120
+# what is set here is looked at by the callers, who give sessions options;
+# "ulimit -l" is known as well.
+# shellcheck disable=SC3043,SC3045,SC2015,SC2034,SC2119,SC2120
 
 work=''
 count=0 failed=0
@@ -49,6 +50,53 @@ release()
 	exec 3>&-
 	wait "$holder" 2>/dev/null
 	rm "$work/fifo"
+}
+
+# other_holds KIB LINE...: as hold, but by a user with that limit, on descriptor 4.
+other_holds()
+{
+	local kib="$1"
+	shift
+
+	chmod 666 /dev/iommukit /dev/iommukit-dma
+	mkfifo "$work/other-fifo"
+	chmod 666 "$work/other-fifo"
+	(
+		ulimit -l "$kib"
+		exec su nobody -s /bin/sh -c "exec iommuctl shell"
+	) <"$work/other-fifo" >"$work/other-held" 2>&1 &
+	other=$!
+	exec 4>"$work/other-fifo"
+	printf '%s\n' "$@" version >&4
+	until grep -q -e '^iommuctl [0-9]' -e '^hint: ' "$work/other-held"; do
+		usleep 10000
+	done
+}
+
+other_releases()
+{
+	exec 4>&-
+	wait "$other" 2>/dev/null
+	rm "$work/other-fifo"
+	chmod 660 /dev/iommukit /dev/iommukit-dma
+}
+
+# watch ARG...: a monitor that listens; its lines are in $work/seen.
+watch()
+{
+	: >"$work/seen"
+	iommuctl "$@" >"$work/seen" 2>"$work/err" &
+	watcher=$!
+	until grep -q listening "$work/seen"; do usleep 10000; done
+}
+
+# Waits for it; leaves $out, $err, $status.
+watched()
+{
+	status=0
+	wait "$watcher" || status=$?
+	out=$(cat "$work/seen")
+	err=$(cat "$work/err")
 }
 
 # Runs a command; leaves $out, $err, $status.
