@@ -71,6 +71,8 @@ void netlink_exit(void);
 /* netlink_event.c */
 bool netlink_has_audience(void);
 void netlink_context_event(const struct iommukit_ctx *ctx, bool came);
+void netlink_context_limit(const struct iommukit_ctx *ctx,
+			   enum iommukit_nl_account account, u64 bytes);
 void netlink_object_event(const struct iommukit_ctx *ctx,
 			  const struct iommukit_object *obj, bool came);
 void netlink_ondemand_dead(const struct netlink_mapping *mapping,
@@ -104,6 +106,12 @@ static inline bool netlink_has_audience(void)
 
 static inline void netlink_context_event(const struct iommukit_ctx *ctx,
 					 bool came)
+{
+}
+
+static inline void netlink_context_limit(const struct iommukit_ctx *ctx,
+					 enum iommukit_nl_account account,
+					 u64 bytes)
 {
 }
 

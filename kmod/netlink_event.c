@@ -88,6 +88,15 @@ static void event_send(struct event *event, int rc)
 			  event->gfp);
 }
 
+static int put_context(struct sk_buff *skb, const struct iommukit_ctx *ctx)
+{
+	return nla_put_u32(skb, IOMMUKIT_NL_A_CONTEXT_ID, ctx->id) ?:
+	       nla_put_u32(skb, IOMMUKIT_NL_A_CONTEXT_PID, pid_nr(ctx->pid)) ?:
+	       nla_put_string(skb, IOMMUKIT_NL_A_CONTEXT_COMM, ctx->comm) ?:
+	       nla_put_u32(skb, IOMMUKIT_NL_A_CONTEXT_UID,
+			   from_kuid_munged(&init_user_ns, ctx->uid));
+}
+
 /**
  * netlink_context_event - tell that a context has come or gone
  * @ctx: the context
@@ -102,13 +111,30 @@ void netlink_context_event(const struct iommukit_ctx *ctx, bool came)
 	if (!event_begin(&e, came ? IOMMUKIT_NL_CMD_CONTEXT_NEW :
 				    IOMMUKIT_NL_CMD_CONTEXT_DEL, GFP_ATOMIC))
 		return;
-	event_send(&e, nla_put_u32(e.skb, IOMMUKIT_NL_A_CONTEXT_ID, ctx->id) ?:
-		       nla_put_u32(e.skb, IOMMUKIT_NL_A_CONTEXT_PID,
-				   pid_nr(ctx->pid)) ?:
-		       nla_put_string(e.skb, IOMMUKIT_NL_A_CONTEXT_COMM,
-				      ctx->comm) ?:
-		       nla_put_u32(e.skb, IOMMUKIT_NL_A_CONTEXT_UID,
-				   from_kuid_munged(&init_user_ns, ctx->uid)));
+	event_send(&e, put_context(e.skb, ctx));
+}
+
+/**
+ * netlink_context_limit - tell that RLIMIT_MEMLOCK has kept memory from being pinned
+ * @ctx: the context
+ * @account: where it would have been counted
+ * @bytes: how much it was
+ *
+ * Context: may sleep.
+ */
+void netlink_context_limit(const struct iommukit_ctx *ctx,
+			   enum iommukit_nl_account account, u64 bytes)
+{
+	struct event e;
+
+	if (!event_begin(&e, IOMMUKIT_NL_CMD_CONTEXT_LIMIT, GFP_KERNEL))
+		return;
+	event_send(&e, put_context(e.skb, ctx) ?:
+		       nla_put_u32(e.skb, IOMMUKIT_NL_A_CONTEXT_ACCOUNT,
+				   account) ?:
+		       nla_put_u64_64bit(e.skb,
+					 IOMMUKIT_NL_A_CONTEXT_REFUSED_BYTES,
+					 bytes, IOMMUKIT_NL_A_CONTEXT_PAD));
 }
 
 /**

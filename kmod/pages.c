@@ -12,6 +12,7 @@
  * time to appear. Whoever comes back second finds the first one's segment and
  * uses that.
  */
+#include "netlink.h"
 #include "pages.h"
 
 #include <linux/highmem.h>
@@ -112,6 +113,12 @@ static int pages_charge(struct pages *pages, unsigned long npages)
 		rc = charge_user(pages, npages);
 	else if (pages->account == PAGES_ACCOUNT_MM)
 		rc = charge_mm(pages, npages);
+	if (rc == -ENOMEM)
+		netlink_context_limit(pages->ctx,
+				      pages->account == PAGES_ACCOUNT_MM ?
+					      IOMMUKIT_NL_ACCOUNT_MM :
+					      IOMMUKIT_NL_ACCOUNT_USER,
+				      (u64)npages << PAGE_SHIFT);
 	if (rc)
 		return rc;
 	atomic64_add(npages, &pages->mm->pinned_vm);

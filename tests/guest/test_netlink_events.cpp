@@ -449,6 +449,34 @@ TEST_CASE("what happens while nobody listens is not told later")
 	CHECK(listener.drain(IOMMUKIT_NL_CMD_OD_MM_EXIT).events == 0);
 }
 
+/* ---- limits ---- */
+
+TEST_CASE("the limit of locked memory keeps memory from being pinned")
+{
+	const Context context;
+	const std::uint32_t ioas = context.ioas();
+	make_mock(context, ioas);
+	const Memory memory(16 * page_size);
+	const Listener listener;
+
+	CHECK(in_child([&] {
+		      if (become_user(61900, 4 * page_size))
+			      return 1;
+		      return context.try_map(ioas, memory.va(), memory.size(),
+					     aperture_first) == Errno{ENOMEM}
+				     ? 0
+				     : 2;
+	      }) == 0);
+	const NetlinkMessage event = listener.next(IOMMUKIT_NL_CMD_CONTEXT_LIMIT);
+	CHECK(event.u32(IOMMUKIT_NL_A_CONTEXT_ID) == last_context(listener));
+	CHECK(event.u32(IOMMUKIT_NL_A_CONTEXT_PID) ==
+	      static_cast<std::uint32_t>(getpid()));
+	CHECK(event.u32(IOMMUKIT_NL_A_CONTEXT_ACCOUNT) == IOMMUKIT_NL_ACCOUNT_USER);
+	CHECK(event.u64(IOMMUKIT_NL_A_CONTEXT_REFUSED_BYTES) == memory.size());
+	context.map(ioas, memory, aperture_first);
+	CHECK(listener.drain(IOMMUKIT_NL_CMD_CONTEXT_LIMIT).events == 0);
+}
+
 /* ---- IOTLB ---- */
 
 TEST_CASE("the server of an IOTLB has gone")

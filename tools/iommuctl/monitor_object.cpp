@@ -26,7 +26,7 @@ namespace {
 constexpr std::array event_fields = {
 	Field{"event", Show::text,
 	      "listening, as the first one: from here on nothing is missed; context-new, "
-	      "context-del, object-new, object-del, od-dead, od-mm-exit, "
+	      "context-del, context-limit, object-new, object-del, od-dead, od-mm-exit, "
 	      "od-unmap-anomaly, iotlb-server-lost, or events-lost; with mappings, area-new "
 	      "and area-del; with trace, the name of a tracepoint, trace-lost, or "
 	      "trace-unknown"},
@@ -56,6 +56,9 @@ constexpr std::array event_fields = {
 	      "of events-lost, trace-lost: how many, if that is known"},
 	Field{"line", Show::text,
 	      "of trace-unknown: what the kernel has written that cannot be made out"},
+	Field{"refused", Show::size,
+	      "of context-limit: what RLIMIT_MEMLOCK has kept from being pinned; see "
+	      "explain"},
 	Field{"reason", Show::text, "of od-dead: why it is of no use any more"},
 	Field{"unmap_iova", Show::address,
 	      "of od-unmap-anomaly: where a page table was to let go"},
@@ -81,6 +84,8 @@ std::string event_name(const Event &event)
 		return "context-new";
 	case IOMMUKIT_NL_CMD_CONTEXT_DEL:
 		return "context-del";
+	case IOMMUKIT_NL_CMD_CONTEXT_LIMIT:
+		return "context-limit";
 	case IOMMUKIT_NL_CMD_OBJECT_NEW:
 		return "object-new";
 	case IOMMUKIT_NL_CMD_OBJECT_DEL:
@@ -248,6 +253,7 @@ class EventFields {
 			set("pid", *facts.pid);
 		set("process", printable(facts.comm));
 		set("uid", facts.uid);
+		maybe("refused", facts.refused);
 	}
 	void add(const ObjectFacts &facts)
 	{

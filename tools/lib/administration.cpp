@@ -20,6 +20,7 @@ std::optional<Event> event_of(const NetlinkMessage &message)
 	switch (message.command) {
 	case IOMMUKIT_NL_CMD_CONTEXT_NEW:
 	case IOMMUKIT_NL_CMD_CONTEXT_DEL:
+	case IOMMUKIT_NL_CMD_CONTEXT_LIMIT:
 		return Event{message.command, context_facts(message)};
 	case IOMMUKIT_NL_CMD_OBJECT_NEW:
 	case IOMMUKIT_NL_CMD_OBJECT_DEL:
@@ -233,6 +234,8 @@ void EventStream::take(const NetlinkMessage &message)
 // Returns whether that was news.
 bool EventStream::update(const Event &event)
 {
+	if (event.command == IOMMUKIT_NL_CMD_CONTEXT_LIMIT)
+		return true;
 	if (auto *context = std::get_if<ContextFacts>(&event.facts))
 		return note(contexts_, context->id, *context,
 			    event.command == IOMMUKIT_NL_CMD_CONTEXT_NEW);

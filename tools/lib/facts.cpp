@@ -108,6 +108,7 @@ ContextFacts context_facts(const NetlinkMessage &m)
 	facts.memlock_limit = bytes(m, IOMMUKIT_NL_A_CONTEXT_MEMLOCK_LIMIT);
 	facts.memlock_headroom = bytes(m, IOMMUKIT_NL_A_CONTEXT_MEMLOCK_HEADROOM);
 	facts.objects = m.u32(IOMMUKIT_NL_A_CONTEXT_OBJECTS).value_or(0);
+	facts.refused = bytes(m, IOMMUKIT_NL_A_CONTEXT_REFUSED_BYTES);
 	return facts;
 }
 

@@ -29,6 +29,8 @@ struct ContextFacts {
 	std::optional<Bytes> memlock_limit = {};
 	std::optional<Bytes> memlock_headroom = {};
 	std::uint32_t objects = 0;
+	// Of CONTEXT_LIMIT only: what could not be pinned
+	std::optional<Bytes> refused = {};
 };
 
 struct IoasState {

@@ -100,6 +100,8 @@ enum iommukit_nl_a_context {
 	IOMMUKIT_NL_A_CONTEXT_MEMLOCK_HEADROOM,
 	/* number of objects in the context */
 	IOMMUKIT_NL_A_CONTEXT_OBJECTS,
+	/* how much more was to be pinned at once */
+	IOMMUKIT_NL_A_CONTEXT_REFUSED_BYTES,
 
 	__IOMMUKIT_NL_A_CONTEXT_MAX,
 	IOMMUKIT_NL_A_CONTEXT_MAX = __IOMMUKIT_NL_A_CONTEXT_MAX - 1
@@ -366,6 +368,8 @@ enum iommukit_nl_cmd {
 	IOMMUKIT_NL_CMD_AREA_DEL,
 	/* All translations of an IOTLB, or those of an address space of it. */
 	IOMMUKIT_NL_CMD_ENTRY_GET,
+	/* Memory was not pinned, for RLIMIT_MEMLOCK would have been exceeded. */
+	IOMMUKIT_NL_CMD_CONTEXT_LIMIT,
 
 	__IOMMUKIT_NL_CMD_MAX,
 	IOMMUKIT_NL_CMD_MAX = __IOMMUKIT_NL_CMD_MAX - 1
