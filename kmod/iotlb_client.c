@@ -269,32 +269,25 @@ void iotlb_clients_tell(struct iotlb *iotlb, bool up)
 			client->ops->server_state(client->data, up);
 }
 
-static void client_count(struct iommukit_iotlb_client *client, u64 *counts)
+static void counts_add(u64 *counts, const u64 *more)
 {
-	struct iotlb_space *space = client->space;
-	struct iommukit_iotlb_reader *reader;
 	unsigned int i;
 
-	spin_lock(&space->readers_lock);
 	for (i = 0; i < IOTLB_NR_COUNTS; i++)
-		counts[i] += client->gone[i];
-	list_for_each_entry(reader, &space->readers, link)
-		for (i = 0; i < IOTLB_NR_COUNTS && reader->client == client; i++)
-			counts[i] += READ_ONCE(reader->counts[i]);
-	spin_unlock(&space->readers_lock);
+		counts[i] += READ_ONCE(more[i]);
 }
 
-static void space_count(struct iotlb_space *space, u64 *counts)
+/* Add what readers of @space have counted: those of @only, or all. */
+static void readers_count(struct iotlb_space *space,
+			  const struct iommukit_iotlb_client *only, u64 *counts)
 {
-	struct iommukit_iotlb_reader *reader;
-	unsigned int i;
+	const struct iommukit_iotlb_reader *reader;
 
 	spin_lock(&space->readers_lock);
-	for (i = 0; i < IOTLB_NR_COUNTS; i++)
-		counts[i] += space->gone[i];
+	counts_add(counts, only ? only->gone : space->gone);
 	list_for_each_entry(reader, &space->readers, link)
-		for (i = 0; i < IOTLB_NR_COUNTS; i++)
-			counts[i] += READ_ONCE(reader->counts[i]);
+		if (!only || reader->client == only)
+			counts_add(counts, reader->counts);
 	spin_unlock(&space->readers_lock);
 }
 
@@ -317,7 +310,7 @@ void iotlb_clients_count(struct iotlb *iotlb, u64 *counts, bool reset)
 	memset(counts, 0, IOTLB_NR_COUNTS * sizeof(*counts));
 	spin_lock(&iotlb->clients_lock);
 	xa_for_each(&iotlb->spaces, asid, space)
-		space_count(space, counts);
+		readers_count(space, NULL, counts);
 	for (i = 0; i < IOTLB_NR_COUNTS; i++) {
 		u64 sum = counts[i];
 
@@ -340,7 +333,7 @@ void iommukit_iotlb_stats(struct iommukit_iotlb_client *client,
 {
 	u64 counts[IOTLB_NR_COUNTS] = {};
 
-	client_count(client, counts);
+	readers_count(client->space, client, counts);
 	*stats = (struct iommukit_iotlb_client_stats){
 		.lookups = counts[IOTLB_COUNT_LOOKUPS],
 		.cache_hits = counts[IOTLB_COUNT_CACHE_HITS],
