@@ -14,6 +14,18 @@ namespace iommukit {
 
 namespace {
 
+template <class Facts>
+std::vector<Facts> dump(NetlinkSocket &socket, const char *name, std::uint8_t command,
+			const std::vector<NetlinkAttribute> &filter,
+			Facts (*facts_of)(const NetlinkMessage &))
+{
+	std::vector<Facts> out;
+
+	for (const auto &message : socket.dump(name, command, filter))
+		out.push_back(facts_of(message));
+	return out;
+}
+
 // nullopt: a newer module has events that are not known here.
 std::optional<Event> event_of(const NetlinkMessage &message)
 {
@@ -83,12 +95,8 @@ bool note(Map &known, const typename Map::key_type &key, const Facts &facts, boo
 
 std::vector<ContextFacts> Administration::contexts()
 {
-	std::vector<ContextFacts> out;
-
-	for (const auto &message :
-	     socket_.dump("CONTEXT_GET", IOMMUKIT_NL_CMD_CONTEXT_GET, {}))
-		out.push_back(context_facts(message));
-	return out;
+	return dump(socket_, "CONTEXT_GET", IOMMUKIT_NL_CMD_CONTEXT_GET, {},
+		    context_facts);
 }
 
 ContextFacts Administration::context(std::uint32_t id)
@@ -100,14 +108,11 @@ ContextFacts Administration::context(std::uint32_t id)
 std::vector<ObjectFacts> Administration::objects(std::optional<std::uint32_t> context)
 {
 	std::vector<NetlinkAttribute> filter;
-	std::vector<ObjectFacts> out;
 
 	if (context)
 		filter.push_back({IOMMUKIT_NL_A_OBJECT_CONTEXT_ID, *context});
-	for (const auto &message :
-	     socket_.dump("OBJECT_GET", IOMMUKIT_NL_CMD_OBJECT_GET, filter))
-		out.push_back(object_facts(message));
-	return out;
+	return dump(socket_, "OBJECT_GET", IOMMUKIT_NL_CMD_OBJECT_GET, filter,
+		    object_facts);
 }
 
 ObjectFacts Administration::object(std::uint32_t context, std::uint32_t id)
@@ -122,16 +127,12 @@ std::vector<AreaFacts> Administration::areas(std::uint32_t context, std::uint32_
 {
 	std::vector<NetlinkAttribute> filter{{IOMMUKIT_NL_A_AREA_CONTEXT_ID, context},
 					     {IOMMUKIT_NL_A_AREA_IOAS_ID, ioas}};
-	std::vector<AreaFacts> out;
 
 	if (range) {
 		filter.push_back({IOMMUKIT_NL_A_AREA_IOVA, range->first.value});
 		filter.push_back({IOMMUKIT_NL_A_AREA_LAST, range->last.value});
 	}
-	for (const auto &message :
-	     socket_.dump("AREA_GET", IOMMUKIT_NL_CMD_AREA_GET, filter))
-		out.push_back(area_facts(message));
-	return out;
+	return dump(socket_, "AREA_GET", IOMMUKIT_NL_CMD_AREA_GET, filter, area_facts);
 }
 
 std::vector<EntryFacts> Administration::entries(std::uint32_t context,
@@ -140,14 +141,10 @@ std::vector<EntryFacts> Administration::entries(std::uint32_t context,
 {
 	std::vector<NetlinkAttribute> filter{{IOMMUKIT_NL_A_ENTRY_CONTEXT_ID, context},
 					     {IOMMUKIT_NL_A_ENTRY_IOTLB_ID, iotlb}};
-	std::vector<EntryFacts> out;
 
 	if (asid)
 		filter.push_back({IOMMUKIT_NL_A_ENTRY_ASID, *asid});
-	for (const auto &message :
-	     socket_.dump("ENTRY_GET", IOMMUKIT_NL_CMD_ENTRY_GET, filter))
-		out.push_back(entry_facts(message));
-	return out;
+	return dump(socket_, "ENTRY_GET", IOMMUKIT_NL_CMD_ENTRY_GET, filter, entry_facts);
 }
 
 /* ---- events ---- */
