@@ -23,12 +23,10 @@
 #include <linux/types.h>
 #include <uapi/linux/iommukit_netlink.h>
 
-struct genl_family;
 struct iommukit_ctx;
 struct iommukit_object;
 struct iova_area;
 struct iova_space;
-struct sk_buff;
 
 /**
  * struct netlink_mapping - What events say of on-demand memory: what MAP_ONDEMAND did
@@ -56,20 +54,23 @@ struct netlink_unmap {
 	u64 done;
 };
 
-#if IS_ENABLED(CONFIG_NET) && !defined(IOMMUKIT_NO_EVENTS)
-
-/* netlink.c */
-extern struct genl_family netlink_family;
+/* Who listens to what */
 enum netlink_group {
 	NETLINK_EVENTS,
 	NETLINK_MAPPINGS,
 };
 
+#if IS_ENABLED(CONFIG_NET) && !defined(IOMMUKIT_NO_EVENTS)
+
+#include <net/genetlink.h>
+
+/* netlink.c */
+extern struct genl_family netlink_family;
+
 int netlink_init(void);
 void netlink_exit(void);
 
 /* netlink_event.c */
-bool netlink_has_audience(void);
 void netlink_context_event(const struct iommukit_ctx *ctx, bool came);
 void netlink_context_limit(const struct iommukit_ctx *ctx,
 			   enum iommukit_nl_account account, u64 bytes);
@@ -81,12 +82,40 @@ void netlink_ondemand_mm_exit(const struct netlink_mapping *mapping);
 void netlink_ondemand_unmap(const struct netlink_mapping *mapping,
 			    const struct netlink_unmap *unmap);
 void netlink_iotlb_server_lost(u32 ctx_id, u32 iotlb_id, u64 user_tag);
-void netlink_area_event(const struct iova_space *space,
-			const struct iova_area *area, bool came);
+void netlink_tell_area(const struct iova_space *space,
+		       const struct iova_area *area, bool came);
 
 /* netlink_area.c */
 int netlink_put_area(struct sk_buff *skb, const struct iova_space *space,
 		     const struct iova_area *area);
+
+/**
+ * netlink_has_audience - whether anybody listens to the events of a group
+ * @group: the group
+ *
+ * Context: any.
+ */
+static inline bool netlink_has_audience(enum netlink_group group)
+{
+	return genl_has_listeners(&netlink_family, &init_net, group);
+}
+
+/**
+ * netlink_area_event - tell that an area has come or gone
+ * @space: its space; the lock is held for writing
+ * @area: the area
+ * @came: which of both
+ *
+ * Of each map and unmap the test is all there is while nobody listens, so it is here.
+ *
+ * Context: any but interrupts.
+ */
+static inline void netlink_area_event(const struct iova_space *space,
+				      const struct iova_area *area, bool came)
+{
+	if (netlink_has_audience(NETLINK_MAPPINGS))
+		netlink_tell_area(space, area, came);
+}
 
 #else /* without networks, or to measure the costs: nobody asks, and nobody listens */
 
@@ -99,7 +128,7 @@ static inline void netlink_exit(void)
 {
 }
 
-static inline bool netlink_has_audience(void)
+static inline bool netlink_has_audience(enum netlink_group group)
 {
 	return false;
 }

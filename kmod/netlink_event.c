@@ -25,21 +25,6 @@
 #define EVENT_SIZE (3 * nla_total_size(sizeof(u32)) + \
 		    5 * nla_total_size_64bit(sizeof(u64)))
 
-static bool has_audience(enum netlink_group group)
-{
-	return genl_has_listeners(&netlink_family, &init_net, group);
-}
-
-/**
- * netlink_has_audience - whether anybody listens to events
- *
- * Context: any.
- */
-bool netlink_has_audience(void)
-{
-	return has_audience(NETLINK_EVENTS);
-}
-
 /**
  * struct event - An event on its way
  * @skb: the message
@@ -58,7 +43,7 @@ struct event {
 static bool event_begin_for(enum netlink_group group, struct event *event,
 			    enum iommukit_nl_cmd cmd, gfp_t gfp)
 {
-	if (!has_audience(group))
+	if (!netlink_has_audience(group))
 		return false;
 	event->gfp = gfp;
 	event->group = group;
@@ -247,18 +232,18 @@ void netlink_iotlb_server_lost(u32 ctx_id, u32 iotlb_id, u64 user_tag)
 }
 
 /**
- * netlink_area_event - tell that an area has come or gone
- * @space: its space; the lock is held for writing
- * @area: the area
- * @came: which of both
+ * netlink_tell_area - netlink_area_event() while somebody listens
+ * @space: as there
+ * @area: as there
+ * @came: as there
  *
  * Under that lock memory is not waited for, and so neither is a listener: netlink lets one
  * run whose buffer is half full, if it may sleep. Who maps does not depend on who looks on.
  *
  * Context: any but interrupts.
  */
-void netlink_area_event(const struct iova_space *space,
-			const struct iova_area *area, bool came)
+void netlink_tell_area(const struct iova_space *space,
+		       const struct iova_area *area, bool came)
 {
 	struct event e;
 

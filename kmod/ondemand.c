@@ -64,7 +64,7 @@ static void report_work(struct work_struct *work)
 void ondemand_report(struct ondemand *od, enum ondemand_report report)
 {
 	lockdep_assert_held_write(&od->lock);
-	if (!netlink_has_audience())
+	if (!netlink_has_audience(NETLINK_EVENTS))
 		return;
 	od->reports |= report;
 	queue_work(report_wq, &od->report);
@@ -83,7 +83,7 @@ void ondemand_report_unmap(struct ondemand *od, struct domain *domain,
 {
 	lockdep_assert_held_write(&od->lock);
 	/* Of another domain that is not told yet: this one will be another time. */
-	if (!netlink_has_audience() || (od->reports & ONDEMAND_REPORT_UNMAP) ||
+	if (!netlink_has_audience(NETLINK_EVENTS) || (od->reports & ONDEMAND_REPORT_UNMAP) ||
 	    atomic_xchg(&domain->anomalous, 1))
 		return;
 	od->unmap = *unmap;
