@@ -240,6 +240,19 @@ void iova_area_count(struct iova_space *space, const struct iova_area *area,
 	WRITE_ONCE(space->mapped, space->mapped + (there ? length : -length));
 }
 
+/* By itself: of each map and unmap, the tests are all there is while nobody looks on. */
+static noinline void tell_area(const struct iova_space *space,
+			       const struct iova_area *area, bool came)
+{
+	unsigned long length = area->last - area->iova + 1;
+
+	if (came)
+		trace_ioas_map(space->ctx_id, space->ioas_id, area->iova, length, 0);
+	else
+		trace_ioas_unmap(space->ctx_id, space->ioas_id, area->iova, length, 0);
+	netlink_area_event(space, area, came);
+}
+
 /**
  * iova_area_came - tell those who look on that memory is mapped
  * @space: the space; its lock is held for writing
@@ -254,9 +267,8 @@ void iova_area_came(struct iova_space *space, const struct iova_area *area)
 	lockdep_assert_held_write(&space->lock);
 	/* A dump leaves out what is not quite there yet. */
 	space->changes++;
-	trace_ioas_map(space->ctx_id, space->ioas_id, area->iova,
-		       area->last - area->iova + 1, 0);
-	netlink_area_event(space, area, true);
+	if (trace_ioas_map_enabled() || netlink_has_audience(NETLINK_MAPPINGS))
+		tell_area(space, area, true);
 }
 
 /**
@@ -269,9 +281,39 @@ void iova_area_came(struct iova_space *space, const struct iova_area *area)
 void iova_area_gone(struct iova_space *space, const struct iova_area *area)
 {
 	lockdep_assert_held_write(&space->lock);
-	trace_ioas_unmap(space->ctx_id, space->ioas_id, area->iova,
-			 area->last - area->iova + 1, 0);
-	netlink_area_event(space, area, false);
+	if (trace_ioas_unmap_enabled() || netlink_has_audience(NETLINK_MAPPINGS))
+		tell_area(space, area, false);
+}
+
+/**
+ * iova_area_no_map - tell those who look on that a range could not be mapped
+ * @space: the space
+ * @iova: first IOVA
+ * @length: bytes
+ * @error: a negative errno
+ *
+ * Context: any.
+ */
+void iova_area_no_map(const struct iova_space *space, unsigned long iova,
+		      unsigned long length, int error)
+{
+	trace_ioas_map(space->ctx_id, space->ioas_id, iova, length, error);
+}
+
+/**
+ * iova_area_no_unmap - tell those who look on that a range could not be unmapped
+ * @space: the space
+ * @first: first IOVA
+ * @last: last IOVA
+ * @error: a negative errno
+ *
+ * Context: any.
+ */
+void iova_area_no_unmap(const struct iova_space *space, unsigned long first,
+			unsigned long last, int error)
+{
+	trace_ioas_unmap(space->ctx_id, space->ioas_id, first,
+			 trace_length(first, last), error);
 }
 
 /**

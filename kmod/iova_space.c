@@ -20,7 +20,6 @@
 #include "domain.h"
 #include "fail.h"
 #include "pages.h"
-#include "trace.h"
 
 /* ---- plain ranges ---- */
 
@@ -241,7 +240,7 @@ out_unlock:
 	if (setup)
 		rc = finish_setup(space, areas);
 	if (rc)
-		trace_ioas_map(space->ctx_id, space->ioas_id, *iova, length, rc);
+		iova_area_no_map(space, *iova, length, rc);
 	return rc;
 }
 

@@ -192,6 +192,10 @@ void iova_area_count(struct iova_space *space, const struct iova_area *area,
 		     bool there);
 void iova_area_came(struct iova_space *space, const struct iova_area *area);
 void iova_area_gone(struct iova_space *space, const struct iova_area *area);
+void iova_area_no_map(const struct iova_space *space, unsigned long iova,
+		      unsigned long length, int error);
+void iova_area_no_unmap(const struct iova_space *space, unsigned long first,
+			unsigned long last, int error);
 void iova_area_erase(struct iova_space *space, const struct iova_area *area);
 int iova_space_insert(struct iova_space *space, struct iova_area *areas,
 		      unsigned long length, unsigned long hint, bool fixed,

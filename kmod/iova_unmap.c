@@ -18,7 +18,6 @@
 
 #include "fail.h"
 #include "iova_space.h"
-#include "trace.h"
 
 #define STOP_REPORT (60 * HZ)
 #define UNMAP_TIMEOUT_MIN_MS 1000
@@ -436,7 +435,6 @@ int iova_space_unmap(struct iova_space *space, unsigned long first,
 		reopen(space, &r);
 	rc = rc ?: whole ? 0 : -EIO;
 	if (rc)
-		trace_ioas_unmap(space->ctx_id, space->ioas_id, first,
-				 trace_length(first, last), rc);
+		iova_area_no_unmap(space, first, last, rc);
 	return rc;
 }

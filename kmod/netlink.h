@@ -82,8 +82,8 @@ void netlink_ondemand_mm_exit(const struct netlink_mapping *mapping);
 void netlink_ondemand_unmap(const struct netlink_mapping *mapping,
 			    const struct netlink_unmap *unmap);
 void netlink_iotlb_server_lost(u32 ctx_id, u32 iotlb_id, u64 user_tag);
-void netlink_tell_area(const struct iova_space *space,
-		       const struct iova_area *area, bool came);
+void netlink_area_event(const struct iova_space *space,
+			const struct iova_area *area, bool came);
 
 /* netlink_area.c */
 int netlink_put_area(struct sk_buff *skb, const struct iova_space *space,
@@ -98,23 +98,6 @@ int netlink_put_area(struct sk_buff *skb, const struct iova_space *space,
 static inline bool netlink_has_audience(enum netlink_group group)
 {
 	return genl_has_listeners(&netlink_family, &init_net, group);
-}
-
-/**
- * netlink_area_event - tell that an area has come or gone
- * @space: its space; the lock is held for writing
- * @area: the area
- * @came: which of both
- *
- * Of each map and unmap the test is all there is while nobody listens, so it is here.
- *
- * Context: any but interrupts.
- */
-static inline void netlink_area_event(const struct iova_space *space,
-				      const struct iova_area *area, bool came)
-{
-	if (netlink_has_audience(NETLINK_MAPPINGS))
-		netlink_tell_area(space, area, came);
 }
 
 #else /* without networks, or to measure the costs: nobody asks, and nobody listens */

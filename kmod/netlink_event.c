@@ -232,18 +232,18 @@ void netlink_iotlb_server_lost(u32 ctx_id, u32 iotlb_id, u64 user_tag)
 }
 
 /**
- * netlink_tell_area - netlink_area_event() while somebody listens
- * @space: as there
- * @area: as there
- * @came: as there
+ * netlink_area_event - tell that an area has come or gone
+ * @space: its space; the lock is held for writing
+ * @area: the area
+ * @came: which of both
  *
  * Under that lock memory is not waited for, and so neither is a listener: netlink lets one
  * run whose buffer is half full, if it may sleep. Who maps does not depend on who looks on.
  *
  * Context: any but interrupts.
  */
-void netlink_tell_area(const struct iova_space *space,
-		       const struct iova_area *area, bool came)
+void netlink_area_event(const struct iova_space *space,
+			const struct iova_area *area, bool came)
 {
 	struct event e;
 

@@ -27,7 +27,7 @@ namespace {
 
 // Each round loads both builds anew: where a module comes to lie matters as well, and so
 // is not the same all the time.
-constexpr unsigned loads = 15;
+constexpr unsigned loads = 60;
 
 double fastest(const std::function<Slice()> &measure)
 {
