@@ -89,8 +89,10 @@ class Recorder {
 		while (const std::optional<TraceEvent> event = stream.next()) {
 			REQUIRE(event->lost == 0);
 			CHECK(event->unknown.empty());
-			if (event->pid == static_cast<std::uint32_t>(getpid()))
-				seen.push_back(text_of(*event));
+			if (event->pid != static_cast<std::uint32_t>(getpid()))
+				continue;
+			CHECK(!event->process.empty());
+			seen.push_back(text_of(*event));
 		}
 		return seen;
 	}

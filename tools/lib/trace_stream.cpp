@@ -180,6 +180,25 @@ bool take_task(std::string_view text, TraceEvent &event)
 	return true;
 }
 
+// The kernel writes a name down when it next switches from the process, which may be after
+// its event is read. The number is that of the initial PID namespace.
+std::string name_of(std::uint32_t pid)
+{
+	// PROC_PID_INIT_INO, include/linux/proc_ns.h
+	constexpr ino_t initial = 0xeffffffc;
+	const std::string path = "/proc/" + std::to_string(pid) + "/comm";
+	// With the line feed that ends it
+	std::array<char, process_max + 1> name;
+	struct stat own = {};
+
+	if (::stat("/proc/self/ns/pid", &own) < 0 || own.st_ino != initial)
+		return {};
+	const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+	const ssize_t got = fd ? ::read(fd.get(), name.data(), name.size()) : 0;
+	return got > 0 ? std::string(name.data(), static_cast<std::size_t>(got) - 1) :
+			 std::string();
+}
+
 void add_fields(std::string_view text, TraceEvent &event)
 {
 	while (!text.empty()) {
@@ -313,6 +332,8 @@ void TraceStream::take(std::string_view line)
 	auto event = TraceEvent::parse(whole);
 	if (event && event->process.size() <= process_max) {
 		begun_.clear();
+		if (event->process.empty() && !event->lost)
+			event->process = name_of(event->pid);
 		events_.push_back(std::move(*event));
 		return;
 	}

@@ -20,7 +20,7 @@ namespace iommukit {
 // A line of the kernel's: "comm-pid [cpu] flags seconds: event: name=value ..."
 struct TraceEvent {
 	std::string name;
-	// Empty if the kernel has forgotten it
+	// Empty if the kernel does not know it, or any more
 	std::string process;
 	std::uint32_t pid = 0;
 	std::uint32_t cpu = 0;
