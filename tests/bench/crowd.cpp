@@ -37,14 +37,12 @@ Crowd::Crowd(unsigned areas, Layout layout, const std::string &device)
 // would take for ever to fill.
 void Crowd::fill(std::uint64_t i) const
 {
-	constexpr std::uint64_t page = 4096;
 	std::uint64_t at = 0;
 	Bytes length = 4_KiB;
 
 	switch (layout_) {
 	case Layout::dense:
-		// The first page is never chosen for anything.
-		at = page * (i + 1);
+		at = dense_place(i).value;
 		break;
 	case Layout::holes:
 		at = page * 2 * i;

@@ -33,11 +33,19 @@ class Crowd {
 
 	Crowd(unsigned areas, Layout layout, const std::string &device = "/dev/iommukit");
 
+	// Where an area is if they lie side by side. The first page is never chosen for
+	// anything.
+	static constexpr iommukit::Iova dense_place(std::uint64_t i)
+	{
+		return iommukit::Iova(page * (i + 1));
+	}
 	// Automatic placement; unmapping again is not timed.
 	Slice place() const;
 	const iommukit::Ioas &ioas() const noexcept { return ioas_; }
 
     private:
+	static constexpr std::uint64_t page = 4096;
+
 	void fill(std::uint64_t i) const;
 
 	iommukit::Context context_;

@@ -2,6 +2,7 @@
 // netlink/: what is mapped where, as an administrator asks for it.
 #include "bench.h"
 #include "crowd.h"
+#include "pinned.h"
 
 #include <administration.h>
 #include <error.h>
@@ -14,11 +15,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
+#include <thread>
 
 namespace bench {
 
 using namespace iommukit;
+using namespace iommukit::literals;
 
 namespace {
 
@@ -39,6 +43,45 @@ std::uint32_t last_context()
 	return last;
 }
 
+// Another thread that takes one area after the other away, here and there, and puts it
+// back.
+class Changer {
+    public:
+	Changer(const Ioas &ioas, unsigned areas)
+		: thread_([this, &ioas, areas] { change(ioas, areas); })
+	{
+	}
+	Changer(const Changer &) = delete;
+	Changer &operator=(const Changer &) = delete;
+	~Changer()
+	{
+		over_ = true;
+		thread_.join();
+	}
+
+	// So many areas a dump may not have seen.
+	unsigned changes() const { return changes_; }
+
+    private:
+	void change(const Ioas &ioas, unsigned areas)
+	{
+		// A prime number: all have their turn.
+		constexpr unsigned step = 99'991;
+		const Reservation memory(4_KiB);
+
+		for (unsigned i = 0; !over_; i = (i + step) % areas) {
+			changes_++;
+			ioas.unmap(Crowd::dense_place(i), 4_KiB);
+			ioas.map(memory.data(), 4_KiB, Permission::read_write,
+				 Crowd::dense_place(i));
+		}
+	}
+
+	std::atomic<bool> over_ = false;
+	std::atomic<unsigned> changes_ = 0;
+	std::thread thread_;
+};
+
 // Areas are counted and not looked at: what is measured is what the kernel does.
 class AreaReader {
     public:
@@ -57,12 +100,30 @@ class AreaReader {
 		const double ns =
 			1e9 * seconds([&] {
 				for (unsigned i = 0; i < times; i++) {
-					send();
-					require(count() == areas_, "areas are missing");
+					const Count count = read();
+
+					require(!count.interrupted, "interrupted");
+					require(count.areas == areas_,
+						"areas are missing");
 				}
 			});
 
 		return {ns, ns / times / areas_};
+	}
+	Slice dump_under_changes() const
+	{
+		Changer changer(crowd_.ioas(), areas_);
+		const double ns = 1e9 * seconds([&] {
+					  const Count count = read();
+
+					  require(count.interrupted, "nothing changed");
+					  require(count.areas <= areas_ &&
+							  count.areas + changer.changes() >=
+								  areas_,
+						  "areas are missing");
+				  });
+
+		return {ns, ns / areas_};
 	}
 
     private:
@@ -73,6 +134,18 @@ class AreaReader {
 
 	// No part of a dump is longer.
 	static constexpr std::size_t part = 32768;
+
+	struct Count {
+		unsigned areas = 0;
+		// Something changed meanwhile.
+		bool interrupted = false;
+	};
+
+	Count read() const
+	{
+		send();
+		return count();
+	}
 
 	void send() const
 	{
@@ -90,9 +163,9 @@ class AreaReader {
 			"the request cannot be sent");
 	}
 
-	unsigned count() const
+	Count count() const
 	{
-		for (unsigned found = 0;;) {
+		for (Count found;;) {
 			const ssize_t got = ::recv(nl_socket_get_fd(sock_.get()),
 						   room_.data(), room_.size(), 0);
 			auto *head = reinterpret_cast<nlmsghdr *>(room_.data());
@@ -101,11 +174,11 @@ class AreaReader {
 			for (int left = static_cast<int>(got); nlmsg_ok(head, left);
 			     head = nlmsg_next(head, &left)) {
 				require(head->nlmsg_type != NLMSG_ERROR, "refused");
-				require(!(head->nlmsg_flags & NLM_F_DUMP_INTR),
-					"interrupted");
+				if (head->nlmsg_flags & NLM_F_DUMP_INTR)
+					found.interrupted = true;
 				if (head->nlmsg_type == NLMSG_DONE)
 					return found;
-				found++;
+				found.areas++;
 			}
 		}
 	}
@@ -127,6 +200,15 @@ Figures measure_areas(unsigned areas, unsigned peer_areas)
 			 [&] { return few.dump(areas / peer_areas); });
 }
 
+Figures measure_changing_areas(unsigned areas)
+{
+	need_two_processors();
+	const AreaReader reader(areas, Crowd::Layout::dense);
+
+	return alternate([&] { return reader.dump_under_changes(); },
+			 [&] { return reader.dump(1); });
+}
+
 // A million in less than three seconds
 constexpr Bound three_microseconds = {Bound::Of::ours, Bound::Sense::at_most, 3000};
 
@@ -138,6 +220,11 @@ void add_netlink_cases(std::vector<Case> &cases)
 			 .unit = "ns",
 			 .peer_name = "1000 areas",
 			 .measure = [] { return measure_areas(1'000'000, 1'000); },
+			 .bound = three_microseconds});
+	cases.push_back({.name = "netlink/areas-1m-changing",
+			 .unit = "ns",
+			 .peer_name = "nothing changes",
+			 .measure = [] { return measure_changing_areas(1'000'000); },
 			 .bound = three_microseconds});
 }
 
