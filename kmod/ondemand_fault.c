@@ -116,7 +116,10 @@ static bool vma_is_open(struct vm_area_struct *vma, bool write)
 	return !compat_vma_is_shadow_stack(vma) && !compat_vma_is_secret(vma);
 }
 
-/* Look at the mappings of the pages that are needed. */
+/*
+ * Look at the mappings of the pages that are needed. If one is not open, user space cannot
+ * help with the others.
+ */
 static int check_needed(struct fault *f)
 {
 	unsigned long at = page_address_of(f, f->first);
@@ -127,8 +130,10 @@ static int check_needed(struct fault *f)
 
 	for (; at < end; at = vma->vm_end) {
 		vma = vma_lookup(mm, at);
-		if (!vma || !vma_is_open(vma, write))
+		if (!vma || !vma_is_open(vma, write)) {
+			f->userfault = false;
 			return -EFAULT;
+		}
 		f->userfault = f->userfault || userfaultfd_armed(vma);
 	}
 	return 0;
@@ -247,8 +252,12 @@ static int look_around(struct fault *f)
 	rc = look(f, f->first, f->last, request);
 	if (rc)
 		return rc;
-	if (!nothing && found(f) <= f->last - f->first)
+	if (!nothing && found(f) <= f->last - f->first) {
+		/* Nor with what is no memory. */
+		if (f->pfns[f->first + found(f)] & HMM_PFN_ERROR)
+			f->userfault = false;
 		return -EFAULT;
+	}
 	/* A huge page costs the same in whole. */
 	if (hmm_pfn_to_map_order(f->pfns[f->first]) >= ilog2(ONDEMAND_CHUNK_PAGES) &&
 	    f->base >= f->od->first && f->base + ONDEMAND_CHUNK - 1 <= f->od->last) {

@@ -230,3 +230,30 @@ TEST_CASE("a userfaultfd for user mode only is asked by nobody here")
 	CHECK(world.touch(0) == Errno{EFAULT});
 	CHECK(world.put(0, std::byte(1)) == Errno{EFAULT});
 }
+
+/* Without one who answers, who waits for the first page waits for ever. */
+TEST_CASE("user space is not waited for if the next page cannot be had at all")
+{
+	need_userfault();
+	for (Who who : table_who) {
+		DYNAMIC_SECTION(name_of(who))
+		{
+			const World world(who);
+			const Userfault faults;
+			const auto data = pattern_of(2, 0, 2 * page_size);
+			std::uint64_t found = 0;
+
+			world.memory.fill(1);
+			faults.watch(world.memory.va(), page_size,
+				     UFFDIO_REGISTER_MODE_MISSING);
+			/* It can be written, but nobody may read it. */
+			REQUIRE(mprotect(world.memory.data() + page_size, page_size,
+					 PROT_WRITE) == 0);
+			CHECK(try_prefetch(world.context, world.ioas, iova, 2 * page_size,
+					   IOMMUKIT_IOAS_PREFETCH_WRITE, &found) == ok);
+			CHECK(found == 1);
+			CHECK(world.write(0, data.data(), 2 * page_size) == Errno{EFAULT});
+			CHECK(!faults.await_touch(0));
+		}
+	}
+}
