@@ -23,6 +23,7 @@
 #include "domain.h"
 #include "fail.h"
 #include "iova_space.h"
+#include "netlink.h"
 #include "ondemand.h"
 #include "pages.h"
 #include "trace.h"
@@ -172,37 +173,55 @@ static int map_run(void *opaque, unsigned long index, unsigned long pfn,
 	return 0;
 }
 
+/* Once for a domain, as of on-demand memory: what more it keeps is in the kernel's log. */
+static void tell_anomaly(const struct iova_space *space,
+			 const struct iova_area *area, struct domain *domain,
+			 const struct netlink_unmap *unmap)
+{
+	const struct netlink_mapping mapping = {
+		.ctx_id = space->ctx_id,
+		.ioas_id = space->ioas_id,
+		.iova = area->iova,
+		.length = area->last - area->iova + 1,
+	};
+
+	if (netlink_has_audience(NETLINK_EVENTS) &&
+	    !atomic_xchg(&domain->anomalous, 1))
+		netlink_unmap_anomaly(&mapping, unmap);
+}
+
 /*
  * Take the first bytes of an area out. Before a sync the memory is still reached. A
  * domain that does not let go of it keeps it for ever: lost pages harm nobody, pages
  * that somebody else gets do. Of on-demand memory it keeps single pages, which come back
  * when it has no devices any more.
  */
-static void area_unmap_part(struct iova_area *area, unsigned long length,
+static void area_unmap_part(const struct iova_space *space,
+			    struct iova_area *area, unsigned long length,
 			    struct iova_domain *d, struct domain_gather *gather)
 {
-	bool whole;
+	struct netlink_unmap unmap = { .iova = area->iova, .asked = length };
 
 	if (area->pages->ondemand) {
 		ondemand_detach(area->pages->ondemand, d->domain, area->iova);
 		return;
 	}
-	whole = d->domain->ops->unmap(d->domain, area->iova, length,
-				      gather) == length;
+	unmap.done = d->domain->ops->unmap(d->domain, area->iova, length, gather);
 	trace_hwpt_unmap(d->domain->ctx_id, d->domain->hwpt_id, area->iova,
-			 length, whole ? 0 : -EIO);
-	if (whole)
+			 length, unmap.done == length ? 0 : -EIO);
+	if (unmap.done == length)
 		return;
 	pr_err_ratelimited("a domain kept a part of [%#lx, %#lx]; the memory is lost\n",
 			   area->iova, area->last);
 	pages_lose(area->pages);
 	area->lost = true;
+	tell_anomaly(space, area, d->domain, &unmap);
 }
 
-static void area_unmap(struct iova_area *area, struct iova_domain *d,
-		       struct domain_gather *gather)
+static void area_unmap(const struct iova_space *space, struct iova_area *area,
+		       struct iova_domain *d, struct domain_gather *gather)
 {
-	area_unmap_part(area, area->last - area->iova + 1, d, gather);
+	area_unmap_part(space, area, area->last - area->iova + 1, d, gather);
 }
 
 static int area_map(const struct iova_space *space, struct iova_area *area,
@@ -229,7 +248,7 @@ static int area_map(const struct iova_space *space, struct iova_area *area,
 			map_run, &m);
 	if (rc && m.iova != area->iova) {
 		domain_gather_init(&gather);
-		area_unmap_part(area, m.iova - area->iova, d, &gather);
+		area_unmap_part(space, area, m.iova - area->iova, d, &gather);
 		d->domain->ops->sync(d->domain, &gather);
 	}
 	return rc;
@@ -264,7 +283,7 @@ err_unmap:
 		if (d == space->moving && space->leaving)
 			continue;
 		domain_gather_init(&gather);
-		area_unmap(area, d, &gather);
+		area_unmap(space, area, d, &gather);
 		d->domain->ops->sync(d->domain, &gather);
 	}
 	return rc;
@@ -307,7 +326,7 @@ bool iova_areas_leave_domains(struct iova_space *space, struct iova_area *areas)
 		domain_gather_init(&gather);
 		for (area = areas; area; area = area->next)
 			if (area_is_in(space, area, d))
-				area_unmap(area, d, &gather);
+				area_unmap(space, area, d, &gather);
 		d->domain->ops->sync(d->domain, &gather);
 	}
 	for (area = areas; area; area = area->next) {
@@ -427,7 +446,7 @@ static unsigned long empty_batch(struct iova_space *space, struct iova_domain *d
 		batch[n] = next_area(space, next);
 		if (!batch[n])
 			break;
-		area_unmap(batch[n], d, &gather);
+		area_unmap(space, batch[n], d, &gather);
 		next = batch[n++]->last + 1;
 	} while (next && n < LEAVE_BATCH);
 	d->domain->ops->sync(d->domain, &gather);

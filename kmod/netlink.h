@@ -29,7 +29,7 @@ struct iova_area;
 struct iova_space;
 
 /**
- * struct netlink_mapping - What events say of on-demand memory: what MAP_ONDEMAND did
+ * struct netlink_mapping - What events say of memory that something happened to
  * @ctx_id: the context
  * @ioas_id: the IOAS
  * @iova: first IOVA
@@ -79,8 +79,8 @@ void netlink_object_event(const struct iommukit_ctx *ctx,
 void netlink_ondemand_dead(const struct netlink_mapping *mapping,
 			   enum iommukit_nl_od_reason reason);
 void netlink_ondemand_mm_exit(const struct netlink_mapping *mapping);
-void netlink_ondemand_unmap(const struct netlink_mapping *mapping,
-			    const struct netlink_unmap *unmap);
+void netlink_unmap_anomaly(const struct netlink_mapping *mapping,
+			   const struct netlink_unmap *unmap);
 void netlink_iotlb_server_lost(u32 ctx_id, u32 iotlb_id, u64 user_tag);
 void netlink_area_event(const struct iova_space *space,
 			const struct iova_area *area, bool came);
@@ -142,8 +142,8 @@ static inline void netlink_ondemand_mm_exit(const struct netlink_mapping *mappin
 {
 }
 
-static inline void netlink_ondemand_unmap(const struct netlink_mapping *mapping,
-					  const struct netlink_unmap *unmap)
+static inline void netlink_unmap_anomaly(const struct netlink_mapping *mapping,
+					 const struct netlink_unmap *unmap)
 {
 }
 

@@ -188,14 +188,14 @@ void netlink_ondemand_mm_exit(const struct netlink_mapping *mapping)
 }
 
 /**
- * netlink_ondemand_unmap - tell that an IO page table did not do as it was told
+ * netlink_unmap_anomaly - tell that an IO page table did not do as it was told
  * @mapping: the memory
  * @unmap: what was asked, and what it did
  *
  * Context: may sleep.
  */
-void netlink_ondemand_unmap(const struct netlink_mapping *mapping,
-			    const struct netlink_unmap *unmap)
+void netlink_unmap_anomaly(const struct netlink_mapping *mapping,
+			   const struct netlink_unmap *unmap)
 {
 	struct event e;
 

@@ -45,7 +45,7 @@ static void report_work(struct work_struct *work)
 	up_write(&od->lock);
 
 	if (reports & ONDEMAND_REPORT_UNMAP)
-		netlink_ondemand_unmap(&mapping, &unmap);
+		netlink_unmap_anomaly(&mapping, &unmap);
 	if (reports & ONDEMAND_REPORT_DEAD)
 		netlink_ondemand_dead(&mapping, IOMMUKIT_NL_OD_REASON_UNMAP);
 	if (reports & ONDEMAND_REPORT_MM_EXIT)

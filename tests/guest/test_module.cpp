@@ -7,6 +7,7 @@
 #include "engine.h"
 #include "mock.h"
 #include "modules.h"
+#include "netlink.h"
 #include "process.h"
 
 #include <fcntl.h>
@@ -290,6 +291,8 @@ TEST_CASE("what an IOMMU keeps is pinned until the module goes")
 	{
 		const NothingPinned nothing_pinned;
 		{
+			Netlink listener;
+			listener.listen(1 << 20);
 			const Context context;
 			const std::uint32_t ioas = context.ioas();
 			/* Page by page, so that a map may fail half way. */
@@ -301,6 +304,14 @@ TEST_CASE("what an IOMMU keeps is pinned until the module goes")
 			CHECK(check_refs(context, kept, 1) == ok);
 			CHECK(context.try_unmap(ioas, where, kept.size(), &unmapped) ==
 			      Errno{EIO});
+			const NetlinkMessage event =
+				listener.next(IOMMUKIT_NL_CMD_OD_UNMAP_ANOMALY);
+			CHECK(event.u32(IOMMUKIT_NL_A_OD_IOAS_ID) == ioas);
+			CHECK(event.u64(IOMMUKIT_NL_A_OD_IOVA) == where);
+			CHECK(event.u64(IOMMUKIT_NL_A_OD_LENGTH) == kept.size());
+			CHECK(event.u64(IOMMUKIT_NL_A_OD_UNMAP_IOVA) == where);
+			CHECK(event.u64(IOMMUKIT_NL_A_OD_UNMAP_ASKED) == kept.size());
+			CHECK(event.u64(IOMMUKIT_NL_A_OD_UNMAP_DONE) < kept.size());
 			CHECK(check_refs(context, kept, 1) == ok);
 			/* It is gone for users, but the IOMMU has it. */
 			CHECK(context.try_unmap(ioas, where, kept.size()) ==

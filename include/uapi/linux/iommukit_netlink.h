@@ -356,6 +356,8 @@ enum iommukit_nl_cmd {
 	IOMMUKIT_NL_CMD_OD_MM_EXIT,
 	/*
 	 * An IO page table let go of more or less than was asked, for the first time.
+	 * Memory that is not mapped on demand and was kept stays pinned until the
+	 * module is unloaded.
 	 */
 	IOMMUKIT_NL_CMD_OD_UNMAP_ANOMALY,
 	/* The server of an IOTLB has gone, and with it what it had not answered. */
