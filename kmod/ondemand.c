@@ -22,7 +22,6 @@
 
 /* The end of memory waits for the last report of it. */
 static struct workqueue_struct *end_wq, *report_wq;
-static LLIST_HEAD(ended);
 
 /* ---- reports ---- */
 
@@ -179,6 +178,20 @@ static void teach_lockdep(struct ondemand *od)
 	fs_reclaim_release(GFP_KERNEL);
 }
 
+/* By itself: how long that takes is up to the process whose memory it is. */
+static void end_work(struct work_struct *work)
+{
+	struct ondemand *od = container_of(work, struct ondemand, end);
+
+	mmu_interval_notifier_remove(&od->notifier);
+	/* Nobody is left who would leave a note. */
+	flush_work(&od->report);
+	ondemand_free_chunks(od);
+	ondemand_totals_put(od->totals);
+	free_percpu(od->hits);
+	kfree(od);
+}
+
 /**
  * ondemand_create - know the pages of a range of addresses of the calling process
  * @first: first address, that of a page
@@ -206,9 +219,11 @@ struct ondemand *ondemand_create(unsigned long first, unsigned long length,
 		goto err_free;
 	init_rwsem(&od->lock);
 	xa_init_flags(&od->chunks, XA_FLAGS_ACCOUNT);
-	INIT_LIST_HEAD(&od->attachments);
+	od->attachments = RB_ROOT;
+	INIT_LIST_HEAD(&od->unsynced);
 	refcount_set(&od->refs, 1);
 	INIT_WORK(&od->report, report_work);
+	INIT_WORK(&od->end, end_work);
 	od->first = first;
 	od->last = first + length - 1;
 	od->writable = writable;
@@ -233,25 +248,6 @@ err_free:
 	return ERR_PTR(rc);
 }
 
-static void end_work(struct work_struct *work)
-{
-	struct llist_node *list = llist_del_all(&ended);
-	struct ondemand *od, *next;
-
-	llist_for_each_entry_safe(od, next, list, end) {
-		mmu_interval_notifier_remove(&od->notifier);
-		/* Nobody is left who would leave a note. */
-		flush_work(&od->report);
-		ondemand_free_chunks(od);
-		ondemand_totals_put(od->totals);
-		free_percpu(od->hits);
-		kfree(od);
-		cond_resched();
-	}
-}
-
-static DECLARE_WORK(ended_work, end_work);
-
 /**
  * ondemand_put - drop a reference
  * @od: the memory; its end comes after the last one
@@ -260,8 +256,8 @@ static DECLARE_WORK(ended_work, end_work);
  */
 void ondemand_put(struct ondemand *od)
 {
-	if (refcount_dec_and_test(&od->refs) && llist_add(&od->end, &ended))
-		queue_work(end_wq, &ended_work);
+	if (refcount_dec_and_test(&od->refs))
+		queue_work(end_wq, &od->end);
 }
 
 /**
@@ -450,7 +446,7 @@ void ondemand_sum(u64 *sum, const u64 *stats)
 int ondemand_init(void)
 {
 	/* What it waits for may need memory, and nobody waits for it but the module. */
-	end_wq = alloc_workqueue("iommukit_ondemand", WQ_UNBOUND, 1);
+	end_wq = alloc_workqueue("iommukit_ondemand", WQ_UNBOUND, 0);
 	if (!end_wq)
 		return -ENOMEM;
 	report_wq = alloc_workqueue("iommukit_report", WQ_UNBOUND, 0);

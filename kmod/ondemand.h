@@ -26,9 +26,10 @@
 
 #include <linux/atomic.h>
 #include <linux/bitmap.h>
-#include <linux/llist.h>
+#include <linux/list.h>
 #include <linux/mmu_notifier.h>
 #include <linux/percpu.h>
+#include <linux/rbtree.h>
 #include <linux/refcount.h>
 #include <linux/rwsem.h>
 #include <linux/sizes.h>
@@ -133,7 +134,7 @@ struct ondemand_chunk {
 	DECLARE_BITMAP(written, ONDEMAND_CHUNK_PAGES);
 	DECLARE_BITMAP(pinned, ONDEMAND_CHUNK_PAGES);
 	bool huge;
-	struct ondemand_load *loads;
+	struct rb_root loads;
 	unsigned long accessed;
 	unsigned long used;
 	atomic_t users;
@@ -154,7 +155,9 @@ enum ondemand_report {
  *	from the midst of any allocation that sleeps, and therefore by nobody who does
  *	one. Held for reading over one copy at most.
  * @chunks: struct ondemand_chunk by address
- * @attachments: IO page tables that a part of the range belongs in; under the lock
+ * @attachments: struct ondemand_attachment: IO page tables that a part of the range
+ *	belongs in; under the lock
+ * @unsynced: of those, which have something that devices may still reach; likewise
  * @first: first address
  * @last: last one
  * @writable: pages may be written
@@ -177,13 +180,14 @@ enum ondemand_report {
  * @mapping: what was mapped
  * @unmap: of ONDEMAND_REPORT_UNMAP
  * @report: tells it
- * @end: in the list of those that wait for their end
+ * @end: ends it
  */
 struct ondemand {
 	struct mmu_interval_notifier notifier;
 	struct rw_semaphore lock;
 	struct xarray chunks;
-	struct list_head attachments;
+	struct rb_root attachments;
+	struct list_head unsynced;
 	unsigned long first;
 	unsigned long last;
 	bool writable;
@@ -204,7 +208,7 @@ struct ondemand {
 	struct netlink_mapping mapping;
 	struct netlink_unmap unmap;
 	struct work_struct report;
-	struct llist_node end;
+	struct work_struct end;
 };
 
 /**

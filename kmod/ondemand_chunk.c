@@ -231,7 +231,7 @@ void ondemand_free_chunks(struct ondemand *od)
 	unsigned long nr;
 
 	xa_for_each(&od->chunks, nr, chunk) {
-		WARN_ON_ONCE(chunk->loads);
+		WARN_ON_ONCE(!RB_EMPTY_ROOT(&chunk->loads));
 		chunk_free(chunk);
 		cond_resched();
 	}

@@ -2,7 +2,8 @@
 /*
  * IO page tables that have pages of on-demand memory, for devices that wait for what is
  * not there. A part of the range that an area stands for, and one domain, are an
- * attachment; each chunk has a list of what is in the domain of each.
+ * attachment; each chunk knows what is in the domain of each. There may be as many of them
+ * as an IOAS has areas.
  *
  * What one call put into a domain is an extent, and is taken out as a whole: the domain
  * may have made a huge page of it, and some cannot cut one. So of what surrounds a page
@@ -39,6 +40,91 @@ static unsigned long iova_of(const struct ondemand_attachment *att,
 			     unsigned long chunk_nr, unsigned int nr)
 {
 	return att->iova + (chunk_nr * ONDEMAND_CHUNK + nr * PAGE_SIZE - att->first);
+}
+
+/* ---- finding ---- */
+
+/* What is looked for */
+struct place {
+	const struct domain *domain;
+	unsigned long iova;
+};
+
+static struct ondemand_attachment *attachment_of(const struct rb_node *node)
+{
+	return rb_entry(node, struct ondemand_attachment, node);
+}
+
+static int compare_place(const void *key, const struct rb_node *node)
+{
+	const struct ondemand_attachment *att = attachment_of(node);
+	const struct place *place = key;
+
+	if (place->domain != att->domain)
+		return place->domain < att->domain ? -1 : 1;
+	if (place->iova < att->iova)
+		return -1;
+	return place->iova - att->iova > att->last - att->first;
+}
+
+static bool attachment_is_less(struct rb_node *a, const struct rb_node *b)
+{
+	const struct ondemand_attachment *att = attachment_of(a);
+	const struct place place = { att->domain, att->iova };
+
+	return compare_place(&place, b) < 0;
+}
+
+/**
+ * ondemand_find_attachment - the attachment of a domain that has an IOVA
+ * @od: the memory; its lock is held
+ * @domain: the domain
+ * @iova: the IOVA
+ *
+ * Context: as who holds the lock.
+ * Return: the attachment, or NULL.
+ */
+struct ondemand_attachment *
+ondemand_find_attachment(const struct ondemand *od, const struct domain *domain,
+			 unsigned long iova)
+{
+	const struct place place = { domain, iova };
+	struct rb_node *node = rb_find(&place, &od->attachments, compare_place);
+
+	return node ? attachment_of(node) : NULL;
+}
+
+static struct ondemand_load *load_of(const struct rb_node *node)
+{
+	return rb_entry(node, struct ondemand_load, node);
+}
+
+static int compare_attachment(const void *key, const struct rb_node *node)
+{
+	const struct ondemand_attachment *att = load_of(node)->att;
+
+	return key < (const void *)att ? -1 : key > (const void *)att;
+}
+
+static bool load_is_less(struct rb_node *a, const struct rb_node *b)
+{
+	return compare_attachment(load_of(a)->att, b) < 0;
+}
+
+/**
+ * ondemand_find_load - what an attachment has of a chunk
+ * @chunk: the chunk; the lock of its memory is held
+ * @att: the attachment
+ *
+ * Context: as who holds the lock.
+ * Return: that, or NULL.
+ */
+struct ondemand_load *ondemand_find_load(const struct ondemand_chunk *chunk,
+					 const struct ondemand_attachment *att)
+{
+	struct rb_node *node = rb_find(att, &chunk->loads, compare_attachment);
+
+	return node ? load_of(node) : NULL;
 }
 
 /* ---- taking out ---- */
@@ -129,7 +215,8 @@ static void unload_extent(struct ondemand *od, struct ondemand_chunk *chunk,
 		got = unmap.done / PAGE_SIZE;
 		trace_hwpt_unmap(att->domain->ctx_id, att->domain->hwpt_id,
 				 unmap.iova, unmap.asked, got == n ? 0 : -EIO);
-		att->unsynced = true;
+		if (list_empty(&att->unsynced))
+			list_add(&att->unsynced, &od->unsynced);
 		ondemand_count(od, ONDEMAND_HW_UNMAPS, 1);
 		ondemand_count(od, ONDEMAND_HW_UNMAP_OVER, got > n);
 		ondemand_count(od, ONDEMAND_HW_UNMAP_SHORT, got < n);
@@ -226,10 +313,10 @@ static void note_cut(struct ondemand_load *load, unsigned long chunk_nr,
 
 static void sync_attachment(struct ondemand *od, struct ondemand_attachment *att)
 {
-	if (!att->unsynced)
+	if (list_empty(&att->unsynced))
 		return;
 	att->domain->ops->sync(att->domain, &att->gather);
-	att->unsynced = false;
+	list_del_init(&att->unsynced);
 	ondemand_count(od, ONDEMAND_TLB_SYNCS, 1);
 }
 
@@ -248,20 +335,22 @@ static void sync_attachment(struct ondemand *od, struct ondemand_attachment *att
 void ondemand_unload(struct ondemand *od, unsigned long first,
 		     unsigned long last, bool keep_readable, bool may_sleep)
 {
-	struct ondemand_attachment *att;
+	struct ondemand_attachment *att, *next;
 	struct ondemand_chunk *chunk;
-	struct ondemand_load *load;
 	unsigned int from, to;
+	struct rb_node *node;
 	unsigned long nr;
 	bool cut;
 
 	lockdep_assert_held_write(&od->lock);
-	if (list_empty(&od->attachments))
+	if (RB_EMPTY_ROOT(&od->attachments))
 		return;
 	xa_for_each_range(&od->chunks, nr, chunk, ondemand_chunk_nr(first),
 			  ondemand_chunk_nr(last)) {
 		ondemand_chunk_part(nr, first, last, &from, &to);
-		for (load = chunk->loads; load; load = load->next) {
+		for (node = rb_first(&chunk->loads); node; node = rb_next(node)) {
+			struct ondemand_load *load = load_of(node);
+
 			cut = unload_range(od, chunk, nr, load, from, to,
 					   keep_readable);
 			note_cut(load, nr, from, to, cut);
@@ -269,7 +358,7 @@ void ondemand_unload(struct ondemand *od, unsigned long first,
 		if (may_sleep)
 			cond_resched();
 	}
-	list_for_each_entry(att, &od->attachments, link)
+	list_for_each_entry_safe(att, next, &od->unsynced, unsynced)
 		sync_attachment(od, att);
 }
 
@@ -307,8 +396,7 @@ static struct ondemand_load *get_load(struct ondemand_chunk *chunk,
 	load = *spare;
 	*spare = NULL;
 	load->att = att;
-	load->next = chunk->loads;
-	chunk->loads = load;
+	rb_add(&load->node, &chunk->loads, load_is_less);
 	return load;
 }
 
@@ -455,8 +543,9 @@ int ondemand_attach(struct ondemand *od, struct domain *domain,
 	att->step = step;
 	domain_gather_init(&att->gather);
 	att->gather.nowait = true;
+	INIT_LIST_HEAD(&att->unsynced);
 	down_write(&od->lock);
-	list_add_tail(&att->link, &od->attachments);
+	rb_add(&att->node, &od->attachments, attachment_is_less);
 	up_write(&od->lock);
 	return 0;
 }
@@ -465,13 +554,11 @@ int ondemand_attach(struct ondemand *od, struct domain *domain,
 static void remove_load(struct ondemand_chunk *chunk,
 			const struct ondemand_attachment *att)
 {
-	struct ondemand_load **at = &chunk->loads, *load;
+	struct ondemand_load *load = ondemand_find_load(chunk, att);
 
-	while ((load = *at) && load->att != att)
-		at = &load->next;
 	if (!load)
 		return;
-	*at = load->next;
+	rb_erase(&load->node, &chunk->loads);
 	ondemand_load_free(load);
 }
 
@@ -521,7 +608,7 @@ void ondemand_detach(struct ondemand *od, const struct domain *domain,
 		cond_resched();
 	}
 	sync_attachment(od, att);
-	list_del(&att->link);
+	rb_erase(&att->node, &od->attachments);
 	put_attachment(od, att);
 	up_write(&od->lock);
 }
@@ -537,12 +624,15 @@ void ondemand_detach(struct ondemand *od, const struct domain *domain,
  */
 bool ondemand_has_notes(const struct ondemand_chunk *chunk)
 {
-	const struct ondemand_load *load;
+	const struct rb_node *node;
 
-	for (load = chunk->loads; load; load = load->next)
+	for (node = rb_first(&chunk->loads); node; node = rb_next(node)) {
+		const struct ondemand_load *load = load_of(node);
+
 		if (!bitmap_empty(load->kept, ONDEMAND_CHUNK_PAGES) ||
 		    !bitmap_empty(load->log, ONDEMAND_CHUNK_PAGES))
 			return true;
+	}
 	return false;
 }
 
@@ -554,10 +644,8 @@ void ondemand_free_loads(struct ondemand_chunk *chunk)
 {
 	struct ondemand_load *load, *next;
 
-	for (load = chunk->loads; load; load = next) {
-		next = load->next;
+	rbtree_postorder_for_each_entry_safe(load, next, &chunk->loads, node)
 		ondemand_load_free(load);
-	}
 }
 
 /* ---- what was kept ---- */

@@ -5,12 +5,15 @@
 #ifndef IOMMUKIT_ONDEMAND_LOAD_H
 #define IOMMUKIT_ONDEMAND_LOAD_H
 
+#include <linux/list.h>
+#include <linux/rbtree.h>
+
 #include "domain.h"
 #include "ondemand.h"
 
 /**
  * struct ondemand_attachment - A part of the range, and a domain that it belongs in
- * @link: in ondemand.attachments
+ * @node: in ondemand.attachments, by domain and IOVA; those of a domain do not overlap
  * @domain: the domain
  * @iova: of the first address
  * @first: first address
@@ -19,7 +22,7 @@
  * @step: most pages of an extent
  * @gather: what was taken out of the domain, and may still be reached. Here, since
  *	there is no memory to be had when it is needed.
- * @unsynced: that is something
+ * @unsynced: that is something: in ondemand.unsynced
  * @od: the memory, with a reference if @listed
  * @refs: one until it is detached, one if @listed, one while pages are given back
  * @listed: in domain.kept: pages are kept that nobody has begun to give back
@@ -28,7 +31,7 @@
  * All that changes does so under the lock of the memory.
  */
 struct ondemand_attachment {
-	struct list_head link;
+	struct rb_node node;
 	struct domain *domain;
 	unsigned long iova;
 	unsigned long first;
@@ -36,7 +39,7 @@ struct ondemand_attachment {
 	unsigned int prot;
 	unsigned long step;
 	struct domain_gather gather;
-	bool unsynced;
+	struct list_head unsynced;
 	struct ondemand *od;
 	unsigned int refs;
 	bool listed;
@@ -45,7 +48,7 @@ struct ondemand_attachment {
 
 /**
  * struct ondemand_load - What an attachment has of a chunk
- * @next: of the chunk's
+ * @node: in ondemand_chunk.loads, by attachment
  * @att: the attachment, which may be detached already, with pages kept
  * @cuts: changes that took out more than had changed, one soon after the other
  * @cut_at: when the last one came, in jiffies
@@ -57,7 +60,7 @@ struct ondemand_attachment {
  * @kept_writable: which of those devices could write
  */
 struct ondemand_load {
-	struct ondemand_load *next;
+	struct rb_node node;
 	struct ondemand_attachment *att;
 	unsigned int cuts;
 	unsigned long cut_at;
@@ -69,30 +72,10 @@ struct ondemand_load {
 	DECLARE_BITMAP(kept_writable, ONDEMAND_CHUNK_PAGES);
 };
 
-/* The attachment of a domain that has @iova */
-static inline struct ondemand_attachment *
-ondemand_find_attachment(struct ondemand *od, const struct domain *domain,
-			 unsigned long iova)
-{
-	struct ondemand_attachment *att;
-
-	list_for_each_entry(att, &od->attachments, link)
-		if (att->domain == domain && att->iova <= iova &&
-		    iova - att->iova <= att->last - att->first)
-			return att;
-	return NULL;
-}
-
-/* What it has of a chunk, or NULL */
-static inline struct ondemand_load *
-ondemand_find_load(struct ondemand_chunk *chunk,
-		   const struct ondemand_attachment *att)
-{
-	struct ondemand_load *load = chunk->loads;
-
-	while (load && load->att != att)
-		load = load->next;
-	return load;
-}
+struct ondemand_attachment *
+ondemand_find_attachment(const struct ondemand *od, const struct domain *domain,
+			 unsigned long iova);
+struct ondemand_load *ondemand_find_load(const struct ondemand_chunk *chunk,
+					 const struct ondemand_attachment *att);
 
 #endif /* IOMMUKIT_ONDEMAND_LOAD_H */
