@@ -6,6 +6,7 @@
 #include "access.h"
 #include "administration.h"
 #include "error.h"
+#include "mock.h"
 #include "netlink.h"
 #include "process.h"
 
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <map>
 #include <set>
 #include <thread>
 
@@ -202,18 +204,20 @@ TEST_CASE("what is lost is repaired")
 	const int small = 4096;
 	std::optional<Context> goes(std::in_place), comes;
 	const Context context;
-	const std::uint32_t gone = context.ioas();
+	const std::uint32_t gone = context.ioas(), changes = context.ioas();
 	std::uint32_t id = newest().id;
 	EventStream stream;
 	unsigned int lost = 0;
-	std::set<std::uint32_t> contexts, objects;
+	std::set<std::uint32_t> contexts;
+	/* By number, of which type */
+	std::map<std::uint32_t, std::string> objects = {{gone, "ioas"},
+							{changes, "ioas"}};
 	std::uint32_t came, goes_id = 0;
 
 	for (const ContextFacts &facts : Administration().contexts()) {
 		contexts.insert(facts.id);
 		goes_id = facts.id != id ? facts.id : goes_id;
 	}
-	objects.insert(gone);
 	REQUIRE(setsockopt(stream.fd(), SOL_SOCKET, SO_RCVBUFFORCE, &small,
 			   sizeof(small)) == 0);
 	for (int i = 0; i < 1000; i++)
@@ -221,6 +225,10 @@ TEST_CASE("what is lost is repaired")
 	context.destroy(gone);
 	/* The lowest number, which another one has had. */
 	came = context.ioas();
+	/* So it is something else. */
+	context.destroy(changes);
+	const FaultQueue queue = make_fault_queue(context);
+	CHECK(queue.id == changes);
 	const std::uint32_t second = context.ioas();
 	goes.reset();
 	comes.emplace();
@@ -238,14 +246,16 @@ TEST_CASE("what is lost is repaired")
 		if (const auto *facts = std::get_if<ObjectFacts>(&event->facts)) {
 			CHECK(facts->context == id);
 			if (event->command == IOMMUKIT_NL_CMD_OBJECT_NEW)
-				CHECK(objects.insert(facts->id).second);
+				CHECK(objects.emplace(facts->id, facts->type).second);
 			else
 				CHECK(objects.erase(facts->id) == 1);
 		}
 	}
 	CHECK(lost == 1);
 	CHECK(stream.losses() == 1);
-	CHECK(objects == std::set<std::uint32_t>{came, second});
+	CHECK(objects == std::map<std::uint32_t, std::string>{{came, "ioas"},
+							      {changes, "fault-queue"},
+							      {second, "ioas"}});
 	CHECK(contexts == std::set<std::uint32_t>{id, newest().id});
 	CHECK(!contexts.count(goes_id));
 	/* And it goes on. */

@@ -285,6 +285,15 @@ void EventStream::repair()
 	for (auto &facts : administration_.objects())
 		objects.emplace(Key(facts.context, facts.id), std::move(facts));
 	replace_by(contexts_, std::move(contexts), del_context, new_context);
+	// Its id may be that of something else since.
+	std::erase_if(objects_, [&](const auto &known) {
+		auto it = objects.find(known.first);
+		bool gone = it != objects.end() && it->second.type != known.second.type;
+
+		if (gone)
+			del_object(known.second);
+		return gone;
+	});
 	replace_by(objects_, std::move(objects), del_object, new_object);
 	if (scope_ == EventScope::mappings)
 		replace_by(mappings_, ask_mappings(), del_mapping, new_mapping);
