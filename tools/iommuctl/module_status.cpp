@@ -243,7 +243,11 @@ void find_iommufd(Findings &findings, const std::string &release)
 		installed_file("iommufd") || config_has(release, "CONFIG_IOMMUFD");
 
 	findings.set("iommufd", active ? "active" : available ? "available" : "absent");
-	if (active)
+	if (active && fs::is_symlink("/dev/iommu"))
+		findings.advise("iommufd",
+				"/dev/iommu leads to iommukit, and the kernel's own has no "
+				"node: rm /dev/iommu, then load iommufd anew");
+	else if (active)
 		findings.advise("iommufd",
 				"/dev/iommu is the kernel's own; programs reach "
 				"iommukit through /dev/iommukit");
