@@ -6,6 +6,7 @@
 
 #include "amounts.h"
 #include "command_table.h"
+#include "error.h"
 #include "failure.h"
 #include "pci.h"
 #include "words.h"
@@ -172,6 +173,14 @@ void Arguments::set(const Param &param, std::string_view value, std::string_view
 	case Kind::pci:
 		addresses_.emplace(param.name, check_address(param, value));
 		break;
+	case Kind::cause:
+		if (errno_number(value))
+			break;
+		if (!parse_number(value))
+			throw bad_value(param, value,
+					"write the number of a context (context list), "
+					"or an errno like ENOMEM");
+		[[fallthrough]];
 	case Kind::number:
 	case Kind::size:
 	case Kind::address:

@@ -210,6 +210,8 @@ std::string placeholder(const Param &param)
 	case Kind::pci:
 		out = "PCI-ADDRESS";
 		break;
+	case Kind::cause:
+		return "CONTEXT|ERRNO";
 	case Kind::duration:
 		out = "TIME";
 		break;

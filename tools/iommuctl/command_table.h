@@ -21,6 +21,7 @@ enum class Kind {
 	id,
 	device, // an id, or a PCI address
 	pci,
+	cause, // the number of a context, or the name of an errno
 	choice,
 	path,
 	text,

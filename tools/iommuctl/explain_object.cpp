@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // iommuctl explain: why a context may pin no more, or how much it may, and what changes
-// that. ENOMEM is all that the process itself gets to know.
+// that. ENOMEM is all that the process itself gets to know. And what an errno means.
+#include "error.h"
 #include "foreign.h"
+#include "hints.h"
 #include "objects.h"
 #include "records.h"
 #include "session.h"
@@ -10,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <limits>
 
 namespace ctl {
@@ -209,7 +212,24 @@ std::string limit_text(Row row)
 	return out;
 }
 
-Report run_explain(Session &session, const Arguments &args)
+constexpr std::array meaning_fields = {
+	Field{"command", Show::text, "command of the module that fails with it; none: any"},
+	Field{"meaning", Show::text, "what it means then, and what to do"},
+};
+constexpr FieldTable meaning_table = {"meanings", meaning_fields};
+
+Report explain_errno(int number, const Arguments &args)
+{
+	std::vector<Row> rows = {{nullptr, std::strerror(number)}};
+
+	for (const Hint &hint : hints_for(number))
+		rows.push_back({hint.command.empty() ? Json() : Json(hint.command),
+				hint.text});
+	return listed(Report(meaning_table, Report::Style::table, std::move(rows)),
+		      "meaning", args);
+}
+
+Report explain_context(Session &session, const Arguments &args)
 {
 	std::uint32_t number = *wanted_context(args);
 
@@ -228,17 +248,31 @@ Report run_explain(Session &session, const Arguments &args)
 	return selected(std::move(report), args);
 }
 
-constexpr std::array params = {context_operand, field_operand};
-constexpr std::array verbs = {
-	Verb{"", "tell why a context may pin no more, and what changes that", params,
-	     run_explain},
+Report run_explain(Session &session, const Arguments &args)
+{
+	// One that is a number is a context.
+	if (auto number = errno_number(args.need_text("context")))
+		return explain_errno(*number, args);
+	return explain_context(session, args);
+}
+
+constexpr std::array params = {
+	Param{"context", Kind::cause, Place::operand,
+	      "the context, by its number in context list, or an errno like ENOMEM"},
+	field_operand,
 };
-constexpr std::array<const FieldTable *, 3> tables = {&limit_table, &other_table,
-						      &change_table};
+constexpr std::array verbs = {
+	Verb{"",
+	     "tell why a context may pin no more, or what an errno means, and what changes "
+	     "that",
+	     params, run_explain},
+};
+constexpr std::array<const FieldTable *, 4> tables = {&limit_table, &other_table,
+						      &change_table, &meaning_table};
 
 } // namespace
 
-const Object explain_object = {"explain", "why a context may pin no more", verbs, "",
+const Object explain_object = {"explain", "why a context may pin no more, or what an errno means", verbs, "",
 			       tables};
 
 } // namespace ctl

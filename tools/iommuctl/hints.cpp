@@ -7,16 +7,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <iterator>
 
 namespace ctl {
 
 namespace {
-
-struct Hint {
-	std::string_view command; // empty: any command
-	int number;
-	std::string_view text;
-};
 
 constexpr std::array hints = {
 	Hint{"open", ENOENT, "is the module loaded? iommuctl module status"},
@@ -285,6 +280,17 @@ std::string find_hint(std::string_view command, int number)
 			return std::string(it->text);
 	}
 	return "the kernel log may say more: dmesg | tail";
+}
+
+std::vector<Hint> hints_for(int number)
+{
+	std::vector<Hint> found;
+
+	std::ranges::copy_if(hints, std::back_inserter(found),
+			     [&](const Hint &hint) { return hint.number == number; });
+	std::ranges::stable_partition(
+		found, [](const Hint &hint) { return hint.command.empty(); });
+	return found;
 }
 
 } // namespace ctl

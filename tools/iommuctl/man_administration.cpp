@@ -43,7 +43,8 @@ reading before is lost.
 .PP
 .B explain
 tells why a context may pin no more memory, and the command that changes that. A process
-itself gets only ENOMEM.
+itself gets only ENOMEM. Of an errno it tells what that means, for each command of the
+module that fails with it, and what to do.
 .PP
 .B monitor
 tells when contexts and objects come and go, and what went wrong, until it is interrupted.

@@ -40,7 +40,14 @@ Report change_report(std::vector<Row> rows)
 
 std::chrono::milliseconds time_limit(const Arguments &args)
 {
-	return std::chrono::seconds(args.number("timeout").value_or(5));
+	constexpr std::uint64_t longest = 24 * 60 * 60;
+	std::uint64_t seconds = args.number("timeout").value_or(5);
+
+	if (seconds > longest)
+		throw usage_failure("a timeout of " + std::to_string(seconds) +
+					    " s is too long",
+				    "at most a day: " + std::to_string(longest));
+	return std::chrono::seconds(seconds);
 }
 
 Report run_status(Session &, const Arguments &args)
@@ -100,6 +107,31 @@ Row unload_one(const Session &session, std::string_view name,
 	return {name, unload_module(name, limit) ? "unloaded" : "not loaded", nullptr};
 }
 
+// If one of them is in use, those above it have gone already.
+void unload_all(const Session &session, std::chrono::milliseconds limit,
+		std::vector<Row> &rows)
+{
+	auto modules = kernel_modules();
+	std::string gone;
+
+	for (auto it = modules.rbegin(); it != modules.rend(); ++it) {
+		if (!module_loaded(it->name) && it->word != "core")
+			continue;
+		try {
+			rows.push_back(unload_one(session, it->name, limit));
+		} catch (const Failure &failure) {
+			if (gone.empty())
+				throw;
+			throw Failure(failure.exit(),
+				      std::string(failure.what()) + "; unloaded are" +
+					      gone,
+				      failure.hint(), failure.number(),
+				      failure.command());
+		}
+		gone += " " + std::string(it->name);
+	}
+}
+
 Report run_unload(Session &session, const Arguments &args)
 {
 	std::string wanted = args.text("name").value_or("all");
@@ -113,11 +145,7 @@ Report run_unload(Session &session, const Arguments &args)
 		rows.push_back(unload_one(session, kernel_module(wanted).name,
 					  time_limit(args)));
 	} else {
-		auto modules = kernel_modules();
-		for (auto it = modules.rbegin(); it != modules.rend(); ++it)
-			if (module_loaded(it->name) || it->word == "core")
-				rows.push_back(
-					unload_one(session, it->name, time_limit(args)));
+		unload_all(session, time_limit(args), rows);
 	}
 	return change_report(std::move(rows));
 }

@@ -62,13 +62,18 @@ std::string svg_picture(std::size_t width, std::size_t height, const std::string
 	       svg_label(20, 24, title) + body + "</svg>\n";
 }
 
-SvgFile::SvgFile(std::string path) : path_(std::move(path)), file_(path_)
+// What it was stays until there is something else to write.
+SvgFile::SvgFile(std::string path)
+	: path_(std::move(path)), file_(path_, std::ios::out | std::ios::app)
 {
 	check("create");
 }
 
 void SvgFile::write(const std::string &text)
 {
+	file_.close();
+	file_.open(path_, std::ios::out | std::ios::trunc);
+	check("create");
 	file_ << text << std::flush;
 	check("write");
 }

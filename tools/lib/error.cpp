@@ -65,4 +65,15 @@ std::string errno_name(int number)
 	return name ? name : std::to_string(number);
 }
 
+std::optional<int> errno_number(std::string_view name)
+{
+	// MAX_ERRNO, include/linux/err.h
+	constexpr int last = 4095;
+
+	for (int number = 1; number <= last; number++)
+		if (const char *other = ::strerrorname_np(number); other && name == other)
+			return number;
+	return std::nullopt;
+}
+
 } // namespace iommukit

@@ -40,5 +40,7 @@ std::error_code make_errno(int number) noexcept;
 
 // The symbol of an errno ("ENOENT"), or its number if it has none.
 std::string errno_name(int number);
+// "ENOENT" is 2; nullopt: there is no such name.
+std::optional<int> errno_number(std::string_view name);
 
 } // namespace iommukit

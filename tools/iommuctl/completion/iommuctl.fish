@@ -52,7 +52,7 @@ complete -c iommuctl -n '__iommuctl_first' -a 'prefetch' -d 'find pages of on-de
 complete -c iommuctl -n '__iommuctl_first' -a 'ondemand' -d 'mappings that stand for addresses, not pages'
 complete -c iommuctl -n '__iommuctl_first' -a 'show' -d 'objects of all processes, and the state they are in'
 complete -c iommuctl -n '__iommuctl_first' -a 'top' -d 'what goes on in all contexts, live'
-complete -c iommuctl -n '__iommuctl_first' -a 'explain' -d 'why a context may pin no more'
+complete -c iommuctl -n '__iommuctl_first' -a 'explain' -d 'why a context may pin no more, or what an errno means'
 complete -c iommuctl -n '__iommuctl_first' -a 'monitor' -d 'what happens to contexts and objects'
 complete -c iommuctl -n '__iommuctl_first' -a 'shell' -d 'run commands as they are typed, in one session'
 complete -c iommuctl -n '__iommuctl_first' -a 'batch' -d 'run the lines of a file; stops at the first error'
