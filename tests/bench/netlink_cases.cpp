@@ -113,15 +113,15 @@ class AreaReader {
 	Slice dump_under_changes() const
 	{
 		Changer changer(crowd_.ioas(), areas_);
-		const double ns = 1e9 * seconds([&] {
-					  const Count count = read();
+		const double ns =
+			1e9 * seconds([&] {
+				const Count count = read();
 
-					  require(count.interrupted, "nothing changed");
-					  require(count.areas <= areas_ &&
-							  count.areas + changer.changes() >=
-								  areas_,
-						  "areas are missing");
-				  });
+				require(count.interrupted, "nothing changed");
+				require(count.areas <= areas_ &&
+						count.areas + changer.changes() >= areas_,
+					"areas are missing");
+			});
 
 		return {ns, ns / areas_};
 	}

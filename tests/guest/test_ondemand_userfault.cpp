@@ -252,7 +252,8 @@ TEST_CASE("user space is not waited for if the next page cannot be had at all")
 			CHECK(try_prefetch(world.context, world.ioas, iova, 2 * page_size,
 					   IOMMUKIT_IOAS_PREFETCH_WRITE, &found) == ok);
 			CHECK(found == 1);
-			CHECK(world.write(0, data.data(), 2 * page_size) == Errno{EFAULT});
+			CHECK(world.write(0, data.data(), 2 * page_size) ==
+			      Errno{EFAULT});
 			CHECK(!faults.await_touch(0));
 		}
 	}

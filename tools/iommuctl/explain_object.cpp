@@ -213,7 +213,8 @@ std::string limit_text(Row row)
 }
 
 constexpr std::array meaning_fields = {
-	Field{"command", Show::text, "command of the module that fails with it; none: any"},
+	Field{"command", Show::text,
+	      "command of the module that fails with it; none: any"},
 	Field{"meaning", Show::text, "what it means then, and what to do"},
 };
 constexpr FieldTable meaning_table = {"meanings", meaning_fields};
@@ -223,8 +224,8 @@ Report explain_errno(int number, const Arguments &args)
 	std::vector<Row> rows = {{nullptr, std::strerror(number)}};
 
 	for (const Hint &hint : hints_for(number))
-		rows.push_back({hint.command.empty() ? Json() : Json(hint.command),
-				hint.text});
+		rows.push_back(
+			{hint.command.empty() ? Json() : Json(hint.command), hint.text});
 	return listed(Report(meaning_table, Report::Style::table, std::move(rows)),
 		      "meaning", args);
 }
@@ -272,7 +273,8 @@ constexpr std::array<const FieldTable *, 4> tables = {&limit_table, &other_table
 
 } // namespace
 
-const Object explain_object = {"explain", "why a context may pin no more, or what an errno means", verbs, "",
-			       tables};
+const Object explain_object = {"explain",
+			       "why a context may pin no more, or what an errno means",
+			       verbs, "", tables};
 
 } // namespace ctl

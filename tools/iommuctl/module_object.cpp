@@ -122,11 +122,10 @@ void unload_all(const Session &session, std::chrono::milliseconds limit,
 		} catch (const Failure &failure) {
 			if (gone.empty())
 				throw;
-			throw Failure(failure.exit(),
-				      std::string(failure.what()) + "; unloaded are" +
-					      gone,
-				      failure.hint(), failure.number(),
-				      failure.command());
+			throw Failure(
+				failure.exit(),
+				std::string(failure.what()) + "; unloaded are" + gone,
+				failure.hint(), failure.number(), failure.command());
 		}
 		gone += " " + std::string(it->name);
 	}

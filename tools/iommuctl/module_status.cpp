@@ -244,9 +244,10 @@ void find_iommufd(Findings &findings, const std::string &release)
 
 	findings.set("iommufd", active ? "active" : available ? "available" : "absent");
 	if (active && fs::is_symlink("/dev/iommu"))
-		findings.advise("iommufd",
-				"/dev/iommu leads to iommukit, and the kernel's own has no "
-				"node: rm /dev/iommu, then load iommufd anew");
+		findings.advise(
+			"iommufd",
+			"/dev/iommu leads to iommukit, and the kernel's own has no "
+			"node: rm /dev/iommu, then load iommufd anew");
 	else if (active)
 		findings.advise("iommufd",
 				"/dev/iommu is the kernel's own; programs reach "

@@ -180,8 +180,8 @@ bool take_task(std::string_view text, TraceEvent &event)
 	return true;
 }
 
-// The kernel writes a name down when it next switches from the process, which may be after
-// its event is read. The number is that of the initial PID namespace.
+// The kernel writes a name down when it next switches from the process, which may be
+// after its event is read. The number is that of the initial PID namespace.
 std::string name_of(std::uint32_t pid)
 {
 	// PROC_PID_INIT_INO, include/linux/proc_ns.h
@@ -195,8 +195,8 @@ std::string name_of(std::uint32_t pid)
 		return {};
 	const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
 	const ssize_t got = fd ? ::read(fd.get(), name.data(), name.size()) : 0;
-	return got > 0 ? std::string(name.data(), static_cast<std::size_t>(got) - 1) :
-			 std::string();
+	return got > 0 ? std::string(name.data(), static_cast<std::size_t>(got) - 1)
+		       : std::string();
 }
 
 void add_fields(std::string_view text, TraceEvent &event)
