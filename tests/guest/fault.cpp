@@ -22,7 +22,7 @@ namespace guest {
 
 namespace {
 
-constexpr unsigned int most_points = 1000;
+constexpr unsigned int most_points = 10'000;
 constexpr char core_knob[] = "/sys/kernel/debug/iommukit_test/fail_nth";
 constexpr char kernel_knob[] = "/proc/thread-self/fail-nth";
 
