@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <source_location>
 #include <stdexcept>
 
 namespace guest {
@@ -43,11 +44,29 @@ Attributes parse(const std::byte *data, std::size_t length)
 	return found;
 }
 
+/* Threads look on as well, and REQUIRE() is for one of them only. */
+void need(bool good, std::source_location where = std::source_location::current())
+{
+	if (!good)
+		throw std::runtime_error("not as it has to be, " +
+					 std::string(where.file_name()) + ":" +
+					 std::to_string(where.line()));
+}
+
+const Bytes &required(const Attributes &attributes, unsigned int attribute)
+{
+	auto it = attributes.find(attribute);
+
+	if (it == attributes.end())
+		throw std::runtime_error("no attribute " + std::to_string(attribute));
+	return it->second;
+}
+
 template <class T> T value_of(const Bytes &bytes)
 {
 	T value{};
 
-	REQUIRE(bytes.size() == sizeof(value));
+	need(bytes.size() == sizeof(value));
 	std::memcpy(&value, bytes.data(), sizeof(value));
 	return value;
 }
@@ -103,8 +122,8 @@ bool each_message(const std::byte *data, std::size_t length, Take take)
 		nlmsghdr head;
 
 		std::memcpy(&head, data, sizeof(head));
-		REQUIRE(head.nlmsg_len >= NLMSG_HDRLEN);
-		REQUIRE(head.nlmsg_len <= length);
+		need(head.nlmsg_len >= NLMSG_HDRLEN);
+		need(head.nlmsg_len <= length);
 		if (!take(head, data + NLMSG_HDRLEN))
 			return false;
 		const std::size_t step =
@@ -128,33 +147,25 @@ bool readable(int fd, int timeout_ms)
 
 std::uint32_t NetlinkMessage::u32(unsigned int attribute) const
 {
-	INFO("attribute " << attribute);
-	REQUIRE(has(attribute));
-	return value_of<std::uint32_t>(attributes.at(attribute));
+	return value_of<std::uint32_t>(required(attributes, attribute));
 }
 
 std::uint64_t NetlinkMessage::u64(unsigned int attribute) const
 {
-	INFO("attribute " << attribute);
-	REQUIRE(has(attribute));
-	return value_of<std::uint64_t>(attributes.at(attribute));
+	return value_of<std::uint64_t>(required(attributes, attribute));
 }
 
 std::string NetlinkMessage::text(unsigned int attribute) const
 {
-	INFO("attribute " << attribute);
-	REQUIRE(has(attribute));
-	return text_of(attributes.at(attribute));
+	return text_of(required(attributes, attribute));
 }
 
 std::vector<std::uint64_t> NetlinkMessage::array(unsigned int attribute) const
 {
-	INFO("attribute " << attribute);
-	REQUIRE(has(attribute));
-	const Bytes &bytes = attributes.at(attribute);
+	const Bytes &bytes = required(attributes, attribute);
 	std::vector<std::uint64_t> values(bytes.size() / sizeof(std::uint64_t));
 
-	REQUIRE(bytes.size() % sizeof(std::uint64_t) == 0);
+	need(bytes.size() % sizeof(std::uint64_t) == 0);
 	std::memcpy(values.data(), bytes.data(), bytes.size());
 	return values;
 }
@@ -162,10 +173,8 @@ std::vector<std::uint64_t> NetlinkMessage::array(unsigned int attribute) const
 NetlinkMessage NetlinkMessage::nest(unsigned int attribute) const
 {
 	NetlinkMessage inner;
+	const Bytes &bytes = required(attributes, attribute);
 
-	INFO("attribute " << attribute);
-	REQUIRE(has(attribute));
-	const Bytes &bytes = attributes.at(attribute);
 	inner.attributes = parse(bytes.data(), bytes.size());
 	return inner;
 }
@@ -196,19 +205,18 @@ Netlink::Netlink() : sock(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GE
 	const int on = 1;
 	NetlinkRequest request(CTRL_CMD_GETFAMILY, netlink_do);
 
-	REQUIRE(sock);
-	REQUIRE(setsockopt(fd(), SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on)) == 0);
-	REQUIRE(setsockopt(fd(), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on)) ==
-		0);
+	need(static_cast<bool>(sock));
+	need(setsockopt(fd(), SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on)) == 0);
+	need(setsockopt(fd(), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on)) == 0);
 	family = GENL_ID_CTRL;
 	request.add(CTRL_ATTR_FAMILY_NAME, IOMMUKIT_FAMILY_NAME,
 		    sizeof(IOMMUKIT_FAMILY_NAME));
 	const NetlinkAnswer answer = ask(request);
-	REQUIRE(answer.error == 0);
-	REQUIRE(answer.messages.size() == 1);
+	need(answer.error == 0);
+	need(answer.messages.size() == 1);
 	const NetlinkMessage &info = answer.messages[0];
 	family = value_of<std::uint16_t>(info.attributes.at(CTRL_ATTR_FAMILY_ID));
-	CHECK(info.u32(CTRL_ATTR_VERSION) == IOMMUKIT_FAMILY_VERSION);
+	need(info.u32(CTRL_ATTR_VERSION) == IOMMUKIT_FAMILY_VERSION);
 	const Bytes &all = info.attributes.at(CTRL_ATTR_MCAST_GROUPS);
 	for (const auto &[number, one] : parse(all.data(), all.size())) {
 		const Attributes about = parse(one.data(), one.size());
@@ -216,15 +224,15 @@ Netlink::Netlink() : sock(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GE
 		groups[text_of(about.at(CTRL_ATTR_MCAST_GRP_NAME))] =
 			value_of<std::uint32_t>(about.at(CTRL_ATTR_MCAST_GRP_ID));
 	}
-	REQUIRE(groups.size() == 2);
+	need(groups.size() == 2);
 }
 
 void Netlink::listen(int receive_buffer, const std::string &group)
 {
 	if (receive_buffer)
-		REQUIRE(setsockopt(fd(), SOL_SOCKET, SO_RCVBUFFORCE, &receive_buffer,
-				   sizeof(receive_buffer)) == 0);
-	REQUIRE(try_listen(group) == ok);
+		need(setsockopt(fd(), SOL_SOCKET, SO_RCVBUFFORCE, &receive_buffer,
+				sizeof(receive_buffer)) == 0);
+	need(try_listen(group) == ok);
 }
 
 Errno Netlink::try_listen(const std::string &group) const
@@ -251,8 +259,8 @@ void Netlink::send(const NetlinkRequest &request, std::uint32_t seq) const
 	std::memcpy(bytes.data(), &head, sizeof(head));
 	std::memcpy(bytes.data() + NLMSG_HDRLEN, &general, sizeof(general));
 	bytes.insert(bytes.end(), request.payload.begin(), request.payload.end());
-	REQUIRE(::send(fd(), bytes.data(), bytes.size(), 0) ==
-		static_cast<ssize_t>(bytes.size()));
+	need(::send(fd(), bytes.data(), bytes.size(), 0) ==
+	     static_cast<ssize_t>(bytes.size()));
 }
 
 NetlinkAnswer Netlink::ask(const NetlinkRequest &request,
@@ -265,11 +273,11 @@ NetlinkAnswer Netlink::ask(const NetlinkRequest &request,
 
 	send(request, seq);
 	while (more) {
-		REQUIRE(readable(fd(), limit_ms));
+		need(readable(fd(), limit_ms));
 		const ssize_t got = recv(fd(), bytes.data(), bytes.size(), MSG_TRUNC);
 
-		REQUIRE(got > 0);
-		REQUIRE(got <= static_cast<ssize_t>(bytes.size()));
+		need(got > 0);
+		need(got <= static_cast<ssize_t>(bytes.size()));
 		more = each_message(bytes.data(), got,
 				    [&](const nlmsghdr &head, const std::byte *at) {
 					    if (head.nlmsg_flags & NLM_F_DUMP_INTR)
@@ -319,7 +327,7 @@ NetlinkMessage Netlink::next(std::uint8_t command) const
 	NetlinkMessage event;
 
 	do {
-		REQUIRE(try_next(&event) == ok);
+		need(try_next(&event) == ok);
 	} while (event.command != command);
 	return event;
 }
@@ -334,7 +342,7 @@ Netlink::Backlog Netlink::backlog() const
 	std::uint32_t info[SK_MEMINFO_VARS] = {};
 	socklen_t size = sizeof(info);
 
-	REQUIRE(getsockopt(fd(), SOL_SOCKET, SO_MEMINFO, info, &size) == 0);
+	need(getsockopt(fd(), SOL_SOCKET, SO_MEMINFO, info, &size) == 0);
 	return {info[SK_MEMINFO_RMEM_ALLOC], info[SK_MEMINFO_RCVBUF],
 		info[SK_MEMINFO_DROPS]};
 }

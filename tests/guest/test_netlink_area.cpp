@@ -333,6 +333,7 @@ TEST_CASE("a dump under which the IOAS goes")
 	SECTION("with its context")
 	{
 		found = areas.dump_and([&] { areas.context.reset(); });
+		CHECK(!areas.context);
 	}
 	SECTION("and another one has its id")
 	{
